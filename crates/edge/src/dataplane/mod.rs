@@ -1,0 +1,70 @@
+//! What forwards. One narrow trait; behind it the XDP program, and in tests a record of what was asked.
+//!
+//! The daemon keeps the control half (host interfaces, neighbours, sessions); the data plane is told what to forward.
+
+use std::net::IpAddr;
+
+use causeway_edge_types::AttachmentId;
+use causeway_edge_types::{Attachment, AttachmentCounters, CrossConnect, DropCount, PortName};
+use causeway_router::FibChange;
+
+/// An attachment with what the kernel made for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAttachment {
+    /// What was asked for.
+    pub attachment: Attachment,
+    /// Index (in the edge's namespace) of the data plane's end of the host interface; the other end is in the
+    /// attachment's own namespace, where its addresses and sockets are.
+    pub host_ifindex: u32,
+    /// The MAC address of the kernel's end of the host interface: the address that the edge has on this attachment.
+    pub host_mac: [u8; 6],
+}
+
+/// A port that the data plane drives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: PortName,
+    /// Its index in the edge's namespace.
+    pub ifindex: u32,
+    /// Its own MAC address.
+    pub mac: [u8; 6],
+}
+
+/// How to reach a tunnel's far end: what the kernel's routing table and neighbour table of the underlay say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderlayHop {
+    /// The fabric port to leave by.
+    pub ifindex: u32,
+    /// That port's MAC address.
+    pub source_mac: [u8; 6],
+    /// The next router's or the far end's MAC address.
+    pub destination_mac: [u8; 6],
+}
+
+/// Something that forwards packets.
+pub trait Dataplane {
+    /// These are the ports, attachments and cross-connects from now on. What stays is not touched; what is gone stops
+    /// forwarding before this returns. After a restart, what an earlier process left pinned is adopted.
+    fn configure(
+        &mut self,
+        ports: &[Port],
+        attachments: &[HostAttachment],
+        cross_connects: &[CrossConnect],
+    ) -> anyhow::Result<()>;
+
+    /// Applies changes in order.
+    fn apply(&mut self, changes: &[FibChange]) -> anyhow::Result<()>;
+
+    /// A neighbour on an attachment has this MAC address now, or none.
+    fn set_neighbor(&mut self, attachment: AttachmentId, address: IpAddr, mac: Option<[u8; 6]>) -> anyhow::Result<()>;
+
+    /// A tunnel's far end is reached like this now, or not at all.
+    fn set_underlay(&mut self, remote: IpAddr, hop: Option<UnderlayHop>) -> anyhow::Result<()>;
+
+    /// Counters of every attachment and cross-connect, and drops by reason.
+    fn counters(&self) -> anyhow::Result<(Vec<AttachmentCounters>, Vec<DropCount>)>;
+
+    /// How the program is attached to a port: `native`, `generic` or `none`.
+    fn port_mode(&self, port: &PortName) -> String;
+}

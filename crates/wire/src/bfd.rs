@@ -1,0 +1,1 @@
+//! BFD control packets (RFC 5880 section 4.1).
