@@ -2,7 +2,11 @@
 //!
 //! The daemon keeps the control half (host interfaces, neighbours, sessions); the data plane is told what to forward.
 
+mod recording;
+
 use std::net::IpAddr;
+
+pub use recording::{Asked, RecordingDataplane};
 
 use causeway_edge_types::AttachmentId;
 use causeway_edge_types::{Attachment, AttachmentCounters, CrossConnect, DropCount, PortName};
@@ -29,6 +33,9 @@ pub struct Port {
     pub ifindex: u32,
     /// Its own MAC address.
     pub mac: [u8; 6],
+    /// The edge's tunnel end point is on it: what is no tunnel's packet goes to the kernel there (the underlay's own ARP,
+    /// ND and ICMP). On every other port such frames are dropped.
+    pub is_fabric: bool,
 }
 
 /// How to reach a tunnel's far end: what the kernel's routing table and neighbour table of the underlay say.
