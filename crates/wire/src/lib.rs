@@ -5,3 +5,4 @@
 
 pub mod bfd;
 pub mod bgp;
+mod reader;

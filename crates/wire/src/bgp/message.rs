@@ -9,6 +9,7 @@ use ipnet::IpNet;
 /// One message (RFC 4271 section 4, RFC 2918).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
+#[allow(clippy::large_enum_variant, reason = "UPDATEs are what there are most of; a box would be an allocation each")]
 pub enum Message {
     Open(Open),
     Update(Update),
@@ -64,6 +65,7 @@ pub enum Capability {
 }
 
 /// UPDATE (RFC 4271 section 4.3), IPv4 and IPv6 together: MP_REACH_NLRI and MP_UNREACH_NLRI are already taken apart.
+/// `withdrawn` comes first, then `announced`: a prefix that is in both is announced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// Prefixes withdrawn. When the message's attributes call for treat-as-withdraw (RFC 7606), the prefixes that it
@@ -157,6 +159,9 @@ pub struct AttributeFault {
 pub enum FaultAction {
     DiscardAttribute,
     TreatAsWithdraw,
+    /// Prefixes that can't be routed (multicast) were left out; the attribute is the one that held them, 0 for the
+    /// message's own fields.
+    IgnorePrefix,
 }
 
 /// NOTIFICATION (RFC 4271 section 4.5).

@@ -1,0 +1,5 @@
+//! BGP on the wire: what is written is read again, what is malformed costs what the RFCs say, and nothing that a peer
+//! sends can do more.
+
+mod bytes;
+mod round_trip;
