@@ -7,13 +7,16 @@
 //!
 //! Pure: no clock, no randomness, no I/O. Keys and GUIDs are given by the caller.
 
+mod address;
 mod admit;
 mod circuit;
 mod fabric;
+pub mod limits;
 mod network;
 mod resource;
 mod snapshot;
 
+pub use address::*;
 pub use admit::*;
 pub use circuit::*;
 pub use fabric::*;
