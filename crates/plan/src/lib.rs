@@ -17,6 +17,7 @@ mod edge;
 mod gateway;
 mod node;
 mod placement;
+pub mod status;
 mod tunnel;
 
 pub use allocate::allocate;
