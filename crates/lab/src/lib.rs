@@ -1,3 +1,14 @@
-//! A lab: one topology file makes a whole on-ramp on this machine.
+//! A lab: one topology file makes a whole on-ramp on this machine, out of network namespaces, our own daemons and a real
+//! router at each customer's site.
+//!
+//! ```text
+//!   topology file ──▶ Topology ──▶ Blueprint ──▶ machine: namespaces, wires, addresses
+//!                        │                  ╲──▶ daemons: control, edges, gateways, cross-connect, BIRD or FRR
+//!                        ╰──▶ parties: operator, customer and provider call the public API, each as itself
+//! ```
 
+pub mod blueprint;
+pub mod machine;
+pub mod routers;
+pub mod state;
 pub mod topology;

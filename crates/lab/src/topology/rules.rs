@@ -39,11 +39,11 @@ pub(super) fn word(text: &str) -> Result<String, String> {
 }
 
 /// The rule of [`is_word`].
-pub(crate) const WORD: &str = "must be a word of 1 to 12 small letters and digits that begins with a letter";
+pub(crate) const WORD: &str = "must be a word of 1 to 10 small letters and digits that begins with a letter";
 
 /// Whether `text` may name a lab or a customer. No hyphen: `cw-a-` must not begin another lab's names.
 pub(crate) fn is_word(text: &str) -> bool {
-    (1..=12).contains(&text.len())
+    (1..=10).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }

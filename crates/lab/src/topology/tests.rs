@@ -59,7 +59,7 @@ fn each_bad_field_is_told_with_line_value_and_rule() {
         ),
         (
             "[[customer]]\nname = \"a-b\"\n",
-            "line 2: customer.name = \"a-b\": must be a word of 1 to 12 small letters and digits that begins with a letter",
+            "line 2: customer.name = \"a-b\": must be a word of 1 to 10 small letters and digits that begins with a letter",
         ),
         (
             "[provider]\nbandwidths_mbps = [50, 51]\n",
