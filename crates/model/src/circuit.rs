@@ -8,7 +8,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{ProvisioningState, ResourceId, ResourceTags};
+use crate::{GatewayConnection, ProvisioningState, ResourceId, ResourceTags};
 
 /// A customer's ordered capacity at one location; always two links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,26 @@ pub struct Circuit {
     pub authorizations: BTreeMap<String, Authorization>,
     /// How far the last change has come.
     pub provisioning_state: ProvisioningState,
+}
+
+impl Circuit {
+    /// Whether a gateway connection may use this circuit: it is of the circuit's own subscription, or it has redeemed, or
+    /// can redeem, a key that the owner has not revoked. Revoking a key therefore takes its connection off at once.
+    pub fn authorizes(&self, connection: &GatewayConnection) -> bool {
+        self.id.subscription_key() == connection.id.subscription_key() || self.redeemable(connection).is_some()
+    }
+
+    /// The authorization that the connection has redeemed, or else that it can redeem with its key.
+    pub fn redeemable(&self, connection: &GatewayConnection) -> Option<&Authorization> {
+        let mut valid = self.authorizations.values().filter(|authorization| {
+            !matches!(authorization.provisioning_state, ProvisioningState::Deleting | ProvisioningState::Failed)
+        });
+        let redeemed = valid.clone().find(|authorization| authorization.used_by.as_ref() == Some(&connection.id));
+        redeemed.or_else(|| {
+            let key = connection.authorization_key.as_ref()?;
+            valid.find(|authorization| authorization.used_by.is_none() && authorization.key == *key)
+        })
+    }
 }
 
 /// `<Tier>_<Family>`.

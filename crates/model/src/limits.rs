@@ -15,8 +15,6 @@ pub const CONNECTION_ADDRESS_SPACES: usize = 200;
 pub const GATEWAY_LEARNED_PREFIXES: u32 = 10_000;
 /// Routes of each family that a gateway holds altogether (fact 57).
 pub const GATEWAY_ROUTES: u32 = 11_000;
-/// Circuits of one subscription (fact 19).
-pub const CIRCUITS_PER_SUBSCRIPTION: usize = 50;
 /// Circuits of one peering location that a virtual network may be joined to (fact 20).
 pub const CIRCUITS_OF_A_LOCATION_PER_NETWORK: usize = 4;
 /// The highest RoutingWeight (fact 83).

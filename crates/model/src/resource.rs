@@ -48,6 +48,11 @@ impl ResourceId {
         self.segment("subscriptions")
     }
 
+    /// The subscription's id in lower case, to compare by.
+    pub fn subscription_key(&self) -> Option<String> {
+        self.subscription().map(str::to_ascii_lowercase)
+    }
+
     /// The resource group's name.
     pub fn resource_group(&self) -> Option<&str> {
         self.segment("resourceGroups")

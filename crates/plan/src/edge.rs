@@ -13,7 +13,7 @@ use causeway_model::{
 use ipnet::IpNet;
 
 use crate::node::NodePlan;
-use crate::placement::{Placement, VNI_SPACE, live_peering, names, wanted};
+use crate::placement::{Placement, VNI_SPACE, connection_is_wanted, live_peering, names, wanted};
 use crate::tunnel;
 
 /// The largest IP packet on every attachment (fact 52).
@@ -64,7 +64,7 @@ pub(crate) fn joined<'a>(
     placement.connections_of_circuit(circuit).iter().filter_map(|connection| {
         let gateway = placement.gateway(&connection.gateway)?;
         let network = placement.network_of_gateway(gateway)?;
-        let both = wanted(connection.provisioning_state) && wanted(gateway.provisioning_state);
+        let both = connection_is_wanted(connection, circuit) && wanted(gateway.provisioning_state);
         both.then(|| (*connection, network, placement.nodes_of_gateway(gateway)))
     })
 }

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::edge::{MTU, RESTART_TIME_S, bfd, not_allocated, tunnel_attachment};
 use crate::node::NodePlan;
-use crate::placement::{Placement, VNI_SPACE, live_peering, names, wanted};
+use crate::placement::{Placement, VNI_SPACE, connection_is_wanted, live_peering, names, wanted};
 use crate::tunnel;
 
 /// The first addresses of a subnet are the network's own (the first is the subnet's, three are kept); an instance's comes
@@ -96,7 +96,9 @@ impl Work<'_> {
                 problems.push(Problem::new("CircuitNotFound", connection.id.as_str(), message));
                 continue;
             };
-            if live_peering(circuit, PeeringKind::AzurePrivatePeering).is_none() {
+            if !connection_is_wanted(connection, circuit)
+                || live_peering(circuit, PeeringKind::AzurePrivatePeering).is_none()
+            {
                 continue;
             }
             for link in Link::BOTH {

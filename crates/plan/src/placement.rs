@@ -159,6 +159,12 @@ pub(crate) fn circuit_is_live(circuit: &Circuit) -> bool {
         && circuit.provisioning_state != ProvisioningState::Deleting
 }
 
+/// Whether a gateway connection may carry anything on this circuit, the circuit being live. A connection whose
+/// authorization was revoked may not.
+pub(crate) fn connection_is_wanted(connection: &GatewayConnection, circuit: &Circuit) -> bool {
+    wanted(connection.provisioning_state) && circuit.authorizes(connection)
+}
+
 /// The peering of this kind, where frames of it may pass.
 pub(crate) fn live_peering(circuit: &Circuit, kind: PeeringKind) -> Option<&Peering> {
     circuit

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::circuit::Traffic;
 use super::{Observed, counters};
 use crate::gateway::instance_addresses;
-use crate::placement::{live_peering, names, wanted};
+use crate::placement::{connection_is_wanted, live_peering, names};
 
 /// A gateway connection's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -216,8 +216,11 @@ impl<'a> Observed<'a> {
     /// Whether a gateway connection is up.
     pub fn connection_status(&self, connection: &GatewayConnection) -> ConnectionStatus {
         let circuit = self.placement.circuit(&connection.circuit);
-        let is_live = circuit.is_some_and(|circuit| live_peering(circuit, PeeringKind::AzurePrivatePeering).is_some());
-        if !wanted(connection.provisioning_state) || !is_live {
+        let is_live = circuit.is_some_and(|circuit| {
+            connection_is_wanted(connection, circuit)
+                && live_peering(circuit, PeeringKind::AzurePrivatePeering).is_some()
+        });
+        if !is_live {
             return ConnectionStatus::NotConnected;
         }
         let tunnels = self.tunnels(connection);
