@@ -2,14 +2,25 @@
 //!
 //! The daemon keeps the control half (host interfaces, neighbours, sessions); the data plane is told what to forward.
 
+mod fib;
+pub mod layout;
+mod links;
+mod pins;
+mod program;
 mod recording;
+mod table;
+mod tries;
+mod xdp;
 
 use std::net::IpAddr;
+use std::path::Path;
 
+pub use pins::DEFAULT_ROOT;
+pub use program::{BenchPrograms, Loaded, Options, flow_seed};
 pub use recording::{Asked, RecordingDataplane};
+pub use xdp::XdpDataplane;
 
-use causeway_edge_types::AttachmentId;
-use causeway_edge_types::{Attachment, AttachmentCounters, CrossConnect, DropCount, PortName};
+use causeway_edge_types::{Attachment, AttachmentCounters, AttachmentId, CrossConnect, DropCount, EdgeId, PortName};
 use causeway_router::FibChange;
 
 /// An attachment with what the kernel made for it.
@@ -47,6 +58,12 @@ pub struct UnderlayHop {
     pub source_mac: [u8; 6],
     /// The next router's or the far end's MAC address.
     pub destination_mac: [u8; 6],
+}
+
+/// Removes everything that an edge has pinned below `pin_root` ([`DEFAULT_ROOT`] as a rule): programs leave its
+/// interfaces, tables go. For taking an edge down for good, also after its process has crashed.
+pub fn unpin_all(pin_root: &Path, edge: &EdgeId) -> anyhow::Result<()> {
+    pins::unpin_all(pin_root, edge)
 }
 
 /// Something that forwards packets.
