@@ -9,7 +9,23 @@
 //!   link up/down ───────────▶        ──▶ FibChange                   (the data plane)
 //!   BfdNotice ──────────────▶        ──▶ Bfd(BfdInput)               (the BFD engine, on its own thread)
 //! ```
+//!
+//! Inside, from the outside in: `engine` (the verbs), `session` (RFC 4271's state machine), `policy` (what is accepted
+//! and told), `rib` (what was told and chosen), `fib` (what the data plane is told).
 
+mod engine;
+mod fib;
+mod peer;
+mod policy;
+mod random;
+mod rib;
+mod session;
+mod status;
 mod verbs;
+mod vrf;
 
+pub use engine::Router;
+pub use policy::Refusal;
+pub use rib::Reason;
+pub use status::{AdjInPath, LocRibRoute};
 pub use verbs::*;
