@@ -191,6 +191,16 @@ impl Fib {
         }
     }
 
+    /// Every route of a VRF, as the program has it.
+    pub fn routes(&self, vrf: VrfId) -> Result<Vec<(IpNet, RouteEntry)>> {
+        self.tries.routes(vrf)
+    }
+
+    /// How many groups, next hops and neighbours there are.
+    pub fn usage(&self) -> (usize, usize, usize) {
+        (self.groups.entries().len(), self.next_hops.entries().len(), self.neighbors.entries().len())
+    }
+
     fn hop_entry(&self, hop: &NextHop) -> NextHopEntry {
         let address = address_bytes(hop.address);
         let mac = self.neighbors.entries().get(&NeighborKey { attachment: hop.attachment.0, address });

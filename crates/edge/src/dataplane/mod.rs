@@ -18,7 +18,7 @@ use std::path::Path;
 pub use pins::DEFAULT_ROOT;
 pub use program::{BenchPrograms, Loaded, Options, flow_seed};
 pub use recording::{Asked, RecordingDataplane};
-pub use xdp::XdpDataplane;
+pub use xdp::{Usage, XdpDataplane};
 
 use causeway_edge_types::{Attachment, AttachmentCounters, AttachmentId, CrossConnect, DropCount, EdgeId, PortName};
 use causeway_router::FibChange;

@@ -32,7 +32,6 @@ impl Tries {
 
     /// Takes the tries that a VRF has already, with their routes.
     pub fn adopt(&mut self, vrf: VrfId) -> Result<Vec<(IpNet, RouteEntry)>> {
-        let mut routes = Vec::new();
         for family in [Family::Ipv4, Family::Ipv6] {
             let outer = self.outer(family);
             let Some(id) = outer.lookup(bytes_of(&vrf.0), MapFlags::ANY).context("reading a VRF's trie")? else {
@@ -40,13 +39,22 @@ impl Tries {
             };
             let id: u32 = from_bytes(&id).ok_or_else(|| anyhow!("a trie's number is not a number"))?;
             let trie = MapHandle::from_map_id(id).context("opening a VRF's trie")?;
+            self.tries.insert((vrf, family), trie);
+        }
+        self.routes(vrf)
+    }
+
+    /// Every route of a VRF.
+    pub fn routes(&self, vrf: VrfId) -> Result<Vec<(IpNet, RouteEntry)>> {
+        let mut routes = Vec::new();
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let Some(trie) = self.tries.get(&(vrf, family)) else { continue };
             for key in trie.keys() {
                 let entry = trie.lookup(&key, MapFlags::ANY).context("reading a VRF's trie")?;
                 if let (Some(prefix), Some(entry)) = (prefix_of(&key), entry.as_deref().and_then(from_bytes)) {
                     routes.push((prefix, entry));
                 }
             }
-            self.tries.insert((vrf, family), trie);
         }
         Ok(routes)
     }

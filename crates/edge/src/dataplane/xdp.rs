@@ -18,8 +18,8 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use super::fib::Fib;
 use super::layout::{
-    ATTACHMENT_CROSS, ATTACHMENT_PORT, ATTACHMENT_VXLAN, AttachmentEntry, CountersEntry, Place, Tunnel, UnderlayEntry,
-    address_bytes, bytes_of, drop_reasons,
+    ATTACHMENT_CROSS, ATTACHMENT_PORT, ATTACHMENT_VXLAN, AttachmentEntry, CountersEntry, Place, RouteEntry, Tunnel,
+    UnderlayEntry, address_bytes, bytes_of, drop_reasons,
 };
 use super::links::{Links, Role};
 use super::program::{Loaded, Options};
@@ -42,6 +42,19 @@ pub struct XdpDataplane {
     counters: MapHandle,
     drops: MapHandle,
     ports: BTreeMap<PortName, u32>,
+}
+
+/// How full the tables are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Attachments, and directions of cross-connects.
+    pub attachments: usize,
+    /// Next-hop groups.
+    pub groups: usize,
+    /// Next hops.
+    pub next_hops: usize,
+    /// Neighbours with a MAC address.
+    pub neighbors: usize,
 }
 
 /// What a configuration comes to.
@@ -94,6 +107,17 @@ impl XdpDataplane {
     /// Whether an earlier process' tables were taken over.
     pub fn is_adopted(&self) -> bool {
         self.loaded.is_adopted
+    }
+
+    /// Every route of a VRF, as the program has it.
+    pub fn routes(&self, vrf: VrfId) -> Result<Vec<(IpNet, RouteEntry)>> {
+        self.fib.routes(vrf)
+    }
+
+    /// How full the tables are.
+    pub fn usage(&self) -> Usage {
+        let (groups, next_hops, neighbors) = self.fib.usage();
+        Usage { attachments: self.attachments.entries().len(), groups, next_hops, neighbors }
     }
 
     /// The loaded program, for tests and benches that run it by hand.

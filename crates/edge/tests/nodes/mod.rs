@@ -1,6 +1,7 @@
 //! Network namespaces without names: a thread lives in each, and with the thread it is gone, also after a panic.
 #![allow(dead_code)]
 
+pub mod chain;
 pub mod packets;
 
 use std::path::Path;
@@ -84,6 +85,8 @@ impl Node {
     pub fn link(&self, name: &str, other: &Node, other_name: &str) {
         self.sh(&format!("ip link add {name} type veth peer name {other_name} netns {}", other.tid));
         for (node, name) in [(self, name), (other, other_name)] {
+            // A tentative link-local address sends no neighbour solicitation, and the first packet would wait for it.
+            node.sh(&format!("echo 0 > /proc/sys/net/ipv6/conf/{name}/accept_dad"));
             node.sh(&format!("ip link set {name} mtu 3000 up"));
             node.sh(&format!("ethtool -K {name} tx off gro on txvlan off rxvlan off"));
         }
