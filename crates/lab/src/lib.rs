@@ -8,7 +8,19 @@
 //! ```
 
 pub mod blueprint;
+mod command;
+pub mod demo;
+pub mod down;
+pub mod interrupt;
+pub mod lab;
 pub mod machine;
+pub mod parties;
+pub mod probe;
+pub mod progress;
 pub mod routers;
 pub mod state;
+pub mod status;
 pub mod topology;
+pub mod up;
+
+pub use command::Command;

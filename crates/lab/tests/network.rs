@@ -13,6 +13,7 @@ use std::time::Duration;
 use causeway_lab::blueprint::{Blueprint, namespace};
 use causeway_lab::machine::network::CableState;
 use causeway_lab::machine::{netns, network, process, sweep, tools};
+use causeway_lab::probe::{self, Endpoint, Flow, Probe};
 use causeway_lab::topology::{TWO_CUSTOMERS, Topology};
 use common::{LabName, eventually};
 
@@ -68,6 +69,49 @@ fn a_cable_passes_frames_until_it_is_cut_and_again_when_healed() {
             assert_eq!(state_of(&lab, &blueprint, &cable.name), CableState::Up);
         }
         eventually("the healed cable passes", Duration::from_secs(5), || ping(&lab, "ce", "192.0.2.1"));
+    }
+}
+
+#[test]
+fn a_probe_counts_what_a_cut_cable_loses_and_for_how_long() {
+    let Some(lab) = LabName::new("p") else { return };
+    let blueprint = Blueprint::of(&Topology::parse("").expect("good"));
+    network::make(&lab, &blueprint).expect("made");
+    let joint = [
+        "link add joint type bridge",
+        "link set access1 master joint",
+        "link set uplink1 master joint",
+        "link set joint up",
+    ];
+    tools::ip(Some(&namespace(&lab, "provider")), &joint.map(str::to_owned)).expect("joined");
+    tools::ip(Some(&namespace(&lab, "edge1")), &["address add 192.0.2.1/30 dev trunk0".to_owned()]).expect("addressed");
+    assert!(ping(&lab, "ce", "192.0.2.1"));
+
+    let place = |node: &str, address: &str| Endpoint {
+        namespace: namespace(&lab, node),
+        address: address.parse().expect("an address"),
+    };
+    let flow = |name: &str, from: Endpoint, to: Endpoint| Flow { name: name.to_owned(), from, to };
+    let flows = vec![
+        flow("there", place("ce", "192.0.2.2:0"), place("edge1", "192.0.2.1:7007")),
+        flow("back", place("edge1", "192.0.2.1:0"), place("ce", "192.0.2.2:7007")),
+    ];
+    assert_eq!(probe::crossing(&flows, &namespace(&lab, "provider"), "up-primary").expect("seen"), [true, true]);
+    assert_eq!(probe::crossing(&flows, &namespace(&lab, "provider"), "up-secondary").expect("seen"), [false, false]);
+
+    let running = Probe::start(flows, Duration::from_millis(1)).expect("started");
+    let cable = blueprint.cables_of("up-primary")[0];
+    std::thread::sleep(Duration::from_millis(100));
+    network::cut(&lab, cable, network::Cut::Silent).expect("cut");
+    std::thread::sleep(Duration::from_millis(200));
+    network::heal(&lab, &blueprint, cable).expect("healed");
+    std::thread::sleep(Duration::from_millis(100));
+    for report in running.finish() {
+        // The tools that cut and heal take a while themselves, and the machine may be busy: only what can't be is wrong.
+        assert!(report.sent > 100, "{report}");
+        assert!(report.lost > 50 && report.lost < report.sent, "{report}");
+        assert!(report.longest_outage_ms > 150.0 && report.longest_outage_ms < 2_000.0, "{report}");
+        assert_eq!((report.duplicates, report.reordered), (0, 0), "{report}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Blueprint, Bridge, Cable, End, Node, Pair, Role, Strand, names};
-use crate::topology::{Customer, Topology, nth};
+use crate::topology::{Customer, Topology};
 
 /// Of the ports that customers' packets arrive on without tags.
 const ACCESS_MTU: u16 = 1500;
@@ -68,7 +68,8 @@ fn cloud(out: &mut Blueprint, index: usize, customer: &Customer) -> Vec<String> 
     out.add_node(&segment, Role::Segment, Some(index));
     let node = out.add_node(&vm, Role::Vm, Some(index));
     node.addresses.extend(customer.network.host_addresses().map(|address| (names::ETH.to_owned(), address)));
-    node.gateways.extend(customer.network.host_subnets().map(|subnet| nth(subnet, 1).addr()));
+    node.gateways
+        .extend([0, 1].map(|instance| customer.network.instance_addresses(instance)).concat().iter().map(IpNet::addr));
     out.switch_port(&segment, &vm, names::ETH, ACCESS_MTU);
     let mut ports = vec![vm];
     let mut on_the_fabric = Vec::new();

@@ -69,7 +69,13 @@ fn settings(role: Role) -> anyhow::Result<()> {
         Role::Provider | Role::Fabric | Role::Segment => {
             wanted.extend([("ipv6/conf/all/disable_ipv6", "1"), ("ipv6/conf/default/disable_ipv6", "1")])
         }
-        Role::Host | Role::Vm | Role::Edge | Role::Gateway => {}
+        // Both instances of the gateway are used, flow by flow, as long as they answer.
+        Role::Vm => wanted.extend([
+            ("ipv4/fib_multipath_hash_policy", "1"),
+            ("ipv6/fib_multipath_hash_policy", "1"),
+            ("ipv4/fib_multipath_use_neigh", "1"),
+        ]),
+        Role::Host | Role::Edge | Role::Gateway => {}
     }
     for (key, value) in wanted {
         let path = format!("/proc/sys/net/{key}");
@@ -112,8 +118,16 @@ fn finish(lab: &str, blueprint: &Blueprint, node: &Node) -> anyhow::Result<()> {
         lines.push(format!("address add {address} dev {ifname}"));
     }
     lines.extend(interfaces.iter().map(|(ifname, _)| format!("link set dev {ifname} up")));
-    for gateway in &node.gateways {
-        lines.push(format!("route add default via {gateway}"));
+    for is_v4 in [true, false] {
+        let hops: Vec<String> = node
+            .gateways
+            .iter()
+            .filter(|gateway| gateway.is_ipv4() == is_v4)
+            .map(|gateway| format!(" nexthop via {gateway}"))
+            .collect();
+        if !hops.is_empty() {
+            lines.push(format!("route add {}{}", if is_v4 { "0.0.0.0/0" } else { "::/0" }, hops.concat()));
+        }
     }
     tools::ip(Some(&name), &lines)
 }

@@ -8,7 +8,7 @@
 //! them are told, each with line, field, value and rule.
 
 mod read;
-mod rules;
+pub(crate) mod rules;
 
 use std::fmt;
 
@@ -176,9 +176,15 @@ impl Network {
         [narrow(self.ipv4.into(), 27, u128::MAX), narrow(self.ipv6.into(), 64, u128::MAX)]
     }
 
-    /// The host's addresses: the first that the reference service gives to a machine.
+    /// The host's addresses: the first that a subnet gives to a machine, with the whole address space on its link.
     pub fn host_addresses(&self) -> [IpNet; 2] {
-        self.host_subnets().map(|subnet| nth(subnet, 4))
+        let [four, six] = self.host_subnets().map(|subnet| nth(subnet, 4).addr());
+        [IpNet::new_assert(four, self.ipv4.prefix_len()), IpNet::new_assert(six, self.ipv6.prefix_len())]
+    }
+
+    /// The addresses of a gateway instance on the network's segment, as the planner gives them.
+    pub fn instance_addresses(&self, instance: u8) -> [IpNet; 2] {
+        self.gateway_subnets().map(|subnet| nth(subnet, 4 + u32::from(instance)))
     }
 }
 

@@ -124,5 +124,6 @@ fn subnets_of_a_network() {
     let text = |nets: [IpNet; 2]| nets.map(|net| net.to_string());
     assert_eq!(text(network.host_subnets()), ["10.20.0.0/24", "2001:db8:20::/64"]);
     assert_eq!(text(network.gateway_subnets()), ["10.20.255.224/27", "2001:db8:20:ffff::/64"]);
-    assert_eq!(text(network.host_addresses()), ["10.20.0.4/24", "2001:db8:20::4/64"]);
+    assert_eq!(text(network.instance_addresses(1)), ["10.20.255.229/27", "2001:db8:20:ffff::5/64"]);
+    assert_eq!(text(network.host_addresses()), ["10.20.0.4/16", "2001:db8:20::4/48"]);
 }
