@@ -211,6 +211,15 @@ fn authorization(new: &GatewayConnection, circuit: &Circuit, out: &mut Vec<Probl
         (Some(_), None) => {
             ("AuthorizationKeyInvalid", format!("authorizationKey is not a key of circuit '{}'", circuit.id.name()))
         }
+        (Some(_), Some(authorization)) if authorization.used_by.is_none() => (
+            "AuthorizationKeyInvalid",
+            format!(
+                "authorization '{}' of circuit '{}' is in state '{:?}' and can't be redeemed",
+                authorization.name,
+                circuit.id.name(),
+                authorization.provisioning_state
+            ),
+        ),
         (Some(_), Some(authorization)) => (
             "AuthorizationInUse",
             format!(
