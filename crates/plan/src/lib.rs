@@ -22,6 +22,7 @@ mod tunnel;
 
 pub use allocate::allocate;
 pub use placement::s_tag;
+pub use status::*;
 
 use placement::{Placement, live_peering};
 
