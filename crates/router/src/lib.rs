@@ -13,6 +13,7 @@
 //! Inside, from the outside in: `engine` (the verbs), `session` (RFC 4271's state machine), `policy` (what is accepted
 //! and told), `rib` (what was told and chosen), `fib` (what the data plane is told).
 
+mod bfd;
 mod engine;
 mod fib;
 mod peer;
@@ -24,6 +25,7 @@ mod status;
 mod verbs;
 mod vrf;
 
+pub use bfd::{BfdEngine, BfdSessionStatus};
 pub use engine::Router;
 pub use policy::Refusal;
 pub use rib::Reason;

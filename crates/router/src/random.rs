@@ -1,4 +1,4 @@
-//! The engine's only randomness: a seeded generator for jitter. The same seed and the same inputs give the same outputs.
+//! The engines' only randomness: a seeded generator for jitter and BFD's discriminators. The same seed and the same inputs give the same outputs.
 
 use std::time::Duration;
 
@@ -17,6 +17,16 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// The upper half of one number.
+    pub(crate) fn u32(&mut self) -> u32 {
+        u32::try_from(self.next() >> 32).unwrap_or(0)
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.next() % high.saturating_sub(low).saturating_add(1)
     }
 
     /// 75 to 100 % of `full`, evenly spread (RFC 4271 section 10).

@@ -192,10 +192,28 @@ pub enum BfdDiagnostic {
     ReverseConcatenatedPathDown = 8,
 }
 
+impl BfdDiagnostic {
+    /// The diagnostic with this number; `None` for one that nobody has given a meaning.
+    pub fn from_number(number: u8) -> BfdDiagnostic {
+        match number {
+            1 => BfdDiagnostic::DetectionTimeExpired,
+            2 => BfdDiagnostic::EchoFailed,
+            3 => BfdDiagnostic::NeighborSignaledDown,
+            4 => BfdDiagnostic::ForwardingPlaneReset,
+            5 => BfdDiagnostic::PathDown,
+            6 => BfdDiagnostic::ConcatenatedPathDown,
+            7 => BfdDiagnostic::AdministrativelyDown,
+            8 => BfdDiagnostic::ReverseConcatenatedPathDown,
+            _ => BfdDiagnostic::None,
+        }
+    }
+}
+
 /// What the BFD engine is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BfdInput {
-    /// These are the sessions from now on; those that stay keep their state.
+    /// These are the sessions from now on; those that stay keep their state, and the peer of one that goes is told so
+    /// ("administratively down") by its last packet.
     Sessions(Vec<BfdSessionConfig>),
     /// A control packet arrived: the UDP payload, and the TTL or hop limit that it came with (255 or it is dropped,
     /// RFC 5881 section 5).
@@ -207,7 +225,8 @@ pub enum BfdInput {
         /// UDP payload.
         bytes: Vec<u8>,
     },
-    /// Say (or stop saying, with `None`) a diagnostic on a session that stays up (RFC 5880 section 6.8.17).
+    /// Say (or stop saying, with `None`) a diagnostic on a session that stays up (RFC 5880 section 6.8.17), at once if
+    /// it is up and from then on whenever it is. Nothing comes of it while there is no such session.
     Diagnostic {
         /// Whose session.
         peer: PeerId,
@@ -248,6 +267,7 @@ pub struct BfdNotice {
     pub peer: PeerId,
     /// Its state now.
     pub state: BfdState,
-    /// What the peer says beside it: "concatenated path down" moves traffic away from a session that stays up.
+    /// What the peer says beside it: "concatenated path down" moves traffic away from a session that stays up. It is
+    /// "administratively down" whenever the peer's state is, and then `Down` here is no failure (RFC 5882 section 3.2).
     pub remote_diagnostic: BfdDiagnostic,
 }
