@@ -2,4 +2,9 @@
 //! sends can do more.
 
 mod bytes;
+mod frames;
+mod hostile;
+mod killers;
 mod round_trip;
+mod updates;
+mod verdicts;
