@@ -109,6 +109,14 @@ impl XdpDataplane {
         self.loaded.is_adopted
     }
 
+    /// Takes the programs off all interfaces and leaves the tables as they are; `configure` puts them back.
+    pub fn detach_all(&mut self) -> Result<()> {
+        let mut errors = Vec::new();
+        let port = self.loaded.port_program()?;
+        self.links.sync(&BTreeMap::new(), |_| super::program::descriptor(&port), &mut errors);
+        all_of(errors)
+    }
+
     /// Every route of a VRF, as the program has it.
     pub fn routes(&self, vrf: VrfId) -> Result<Vec<(IpNet, RouteEntry)>> {
         self.fib.routes(vrf)

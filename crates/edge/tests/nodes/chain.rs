@@ -105,6 +105,28 @@ impl Router {
         self.dataplane = None;
     }
 
+    /// Takes the program off every interface, without forgetting anything else.
+    pub fn detach(&mut self) {
+        self.configure(false);
+    }
+
+    /// Puts it back.
+    pub fn reattach(&mut self) {
+        self.configure(true);
+    }
+
+    fn configure(&mut self, has_ports: bool) {
+        let mut dataplane = self.dataplane.take().expect("open");
+        let (ports, attachments, cross) = (self.ports.clone(), self.attachments.clone(), self.cross_connects.clone());
+        let (dataplane, result) = self.node.run(move || {
+            let result =
+                if has_ports { dataplane.configure(&ports, &attachments, &cross) } else { dataplane.detach_all() };
+            (dataplane, result)
+        });
+        self.dataplane = Some(dataplane);
+        result.expect("the data plane is configured");
+    }
+
     pub fn apply(&mut self, changes: &[FibChange]) {
         self.dataplane.as_mut().expect("open").apply(changes).expect("the changes can be applied");
     }
