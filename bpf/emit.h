@@ -107,10 +107,11 @@ static __always_inline int emit_in_tunnel(struct xdp_md *ctx, const struct frame
 					  const struct mac *destination, const struct mac *source, __u8 service)
 {
 	__u16 inner = frame->length - frame->l3 + ETHERNET_HEADER;
-	struct underlay_hop *hop = bpf_map_lookup_elem(&underlay, &out->remote);
+	__u32 index = out->underlay;
+	struct underlay_hop *hop = bpf_map_lookup_elem(&underlay, &index);
 	void *data, *end;
 
-	if (!hop)
+	if (!hop || hop->ifindex == 0)
 		return drop(DROP_no_underlay);
 	if (is_mapped(&out->remote)) {
 		struct ipv4 *ip;

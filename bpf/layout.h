@@ -47,7 +47,7 @@ struct attachment {
 	__u16 c_tag;
 	__u32 vni;
 	struct mac host_mac;
-	__u16 reserved_too;
+	__u16 underlay; // how `remote` is reached: an index of that table
 	struct address local;
 	struct address remote;
 } __attribute__((aligned(4)));
@@ -104,9 +104,10 @@ struct neighbor {
 };
 
 struct underlay_hop {
-	__u32 ifindex;
+	__u32 ifindex; // 0: not at all
 	struct mac source;
 	struct mac destination;
+	struct address remote;
 };
 
 struct counters {
@@ -132,7 +133,7 @@ _Static_assert(sizeof(struct route) == 8, "as in layout.rs");
 _Static_assert(sizeof(struct group) == 256, "as in layout.rs");
 _Static_assert(sizeof(struct next_hop) == 28, "as in layout.rs");
 _Static_assert(sizeof(struct neighbor) == 20, "as in layout.rs");
-_Static_assert(sizeof(struct underlay_hop) == 16, "as in layout.rs");
+_Static_assert(sizeof(struct underlay_hop) == 32, "as in layout.rs");
 _Static_assert(sizeof(struct counters) == 48, "as in layout.rs");
 
 // One table. Hashes are filled on demand, so that their size is a limit and not a cost.
@@ -153,7 +154,7 @@ TABLE(attachments, BPF_MAP_TYPE_ARRAY, __u32, struct attachment, MAX_ATTACHMENTS
 TABLE(groups, BPF_MAP_TYPE_ARRAY, __u32, struct group, MAX_GROUPS, 0);
 TABLE(next_hops, BPF_MAP_TYPE_ARRAY, __u32, struct next_hop, MAX_NEXT_HOPS, 0);
 TABLE(neighbors, BPF_MAP_TYPE_HASH, struct neighbor, struct mac, MAX_NEIGHBORS, BPF_F_NO_PREALLOC);
-TABLE(underlay, BPF_MAP_TYPE_HASH, struct address, struct underlay_hop, MAX_UNDERLAY_HOPS, BPF_F_NO_PREALLOC);
+TABLE(underlay, BPF_MAP_TYPE_ARRAY, __u32, struct underlay_hop, MAX_UNDERLAY_HOPS, 0);
 TABLE(devices, BPF_MAP_TYPE_DEVMAP_HASH, __u32, __u32, MAX_INTERFACES + MAX_ATTACHMENTS, 0);
 TABLE(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counters, MAX_ATTACHMENTS, 0);
 TABLE(drops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, 64, 0);

@@ -78,7 +78,7 @@ pub struct AttachmentEntry {
     pub c_tag: u16,
     pub vni: u32,
     pub host_mac: [u8; 6],
-    pub reserved_too: u16,
+    pub underlay: u16,
     pub local: [u8; 16],
     pub remote: [u8; 16],
 }
@@ -161,12 +161,13 @@ pub struct NeighborKey {
 
 /// How a tunnel's far end is reached.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct UnderlayEntry {
     pub ifindex: u32,
     pub source: [u8; 6],
     pub destination: [u8; 6],
+    pub remote: [u8; 16],
 }
 
 /// Counters of one attachment on one CPU.
@@ -190,7 +191,7 @@ plain!(
     GroupEntry: 256,
     NextHopEntry: 28,
     NeighborKey: 20,
-    UnderlayEntry: 16,
+    UnderlayEntry: 32,
     CountersEntry: 48,
 );
 

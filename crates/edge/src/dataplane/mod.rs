@@ -10,6 +10,7 @@ mod program;
 mod recording;
 mod table;
 mod tries;
+mod underlay;
 mod xdp;
 
 use std::net::IpAddr;

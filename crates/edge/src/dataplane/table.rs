@@ -38,16 +38,22 @@ impl<K: Plain + Ord, V: Plain> Table<K, V> {
         if self.known.get(&key) == Some(&value) {
             return Ok(());
         }
-        self.put_anyway(key, value)
-    }
-
-    /// Puts an entry even where it should be there already: the kernel takes some out by itself.
-    pub fn put_anyway(&mut self, key: K, value: V) -> Result<()> {
         self.map
             .update(bytes_of(&key), bytes_of(&value), MapFlags::ANY)
             .with_context(|| format!("writing table {}", self.name))?;
         self.known.insert(key, value);
         Ok(())
+    }
+
+    /// Puts an entry that the kernel may have taken out by itself. One that is still there is not written again: in a
+    /// table of devices that leaves a moment in which it is missing.
+    pub fn ensure(&mut self, key: K, value: V) -> Result<()> {
+        let there = self.map.lookup(bytes_of(&key), MapFlags::ANY);
+        let there = there.with_context(|| format!("reading table {}", self.name))?;
+        if there.as_deref().and_then(from_bytes) != Some(value) {
+            self.known.remove(&key);
+        }
+        self.put(key, value)
     }
 
     /// Takes an entry out, if it is there.

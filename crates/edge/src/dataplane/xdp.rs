@@ -19,12 +19,13 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use super::fib::Fib;
 use super::layout::{
     ATTACHMENT_CROSS, ATTACHMENT_PORT, ATTACHMENT_VXLAN, AttachmentEntry, CountersEntry, Place, RouteEntry, Tunnel,
-    UnderlayEntry, address_bytes, bytes_of, drop_reasons,
+    address_bytes, bytes_of, drop_reasons,
 };
 use super::links::{Links, Role};
 use super::program::{Loaded, Options};
 use super::table::{Slots, Table, sum_cpus};
 use super::tries::Tries;
+use super::underlay::Underlay;
 use super::{Dataplane, HostAttachment, Port, UnderlayHop};
 
 /// The data plane of one edge, in the network namespace of the thread that opens and configures it.
@@ -36,7 +37,7 @@ pub struct XdpDataplane {
     host_interfaces: Table<u32, u32>,
     fabric_ports: Table<u32, u32>,
     devices: Table<u32, u32>,
-    underlay: Table<[u8; 16], UnderlayEntry>,
+    underlay: Underlay,
     fib: Fib,
     links: Links,
     counters: MapHandle,
@@ -94,7 +95,7 @@ impl XdpDataplane {
             host_interfaces: Table::load("host_interfaces", loaded.table("host_interfaces")?)?,
             fabric_ports: Table::load("fabric_ports", loaded.table("fabric_ports")?)?,
             devices: Table::load("devices", loaded.table("devices")?)?,
-            underlay: Table::load("underlay", loaded.table("underlay")?)?,
+            underlay: Underlay::load(Slots::load("underlay", loaded.table("underlay")?, loaded.is_adopted)?),
             fib,
             links: Links::adopt(&loaded.directory.join("links"))?,
             counters: loaded.table("counters")?,
@@ -137,13 +138,20 @@ impl XdpDataplane {
         let mut note = |result: Result<()>| errors.extend(result.err());
         note(self.fib.grow(&wanted.vrf_of, &wanted.local));
         for ifindex in wanted.roles.keys() {
-            note(self.devices.put_anyway(*ifindex, *ifindex).with_context(|| format!("interface {ifindex}")));
+            note(self.devices.ensure(*ifindex, *ifindex).with_context(|| format!("interface {ifindex}")));
         }
         for (id, entry) in &wanted.attachments {
             if !self.attachments.entries().contains_key(id) {
                 note(clear_counters(&self.counters, *id));
             }
-            note(self.attachments.put(*id, *entry));
+            let mut entry = *entry;
+            if entry.kind == ATTACHMENT_VXLAN {
+                match self.underlay.index(entry.remote) {
+                    Ok(index) => entry.underlay = index,
+                    Err(error) => note(Err(error)),
+                }
+            }
+            note(self.attachments.put(*id, entry));
         }
         wanted.host_interfaces.iter().for_each(|(key, id)| note(self.host_interfaces.put(*key, *id)));
         wanted.places.iter().for_each(|(key, id)| note(self.places.put(*key, *id)));
@@ -163,7 +171,7 @@ impl XdpDataplane {
         note(self.fib.shrink(&wanted.local));
         note(self.devices.retain(|ifindex| wanted.roles.contains_key(ifindex)));
         let remotes: BTreeSet<[u8; 16]> = wanted.tunnels.keys().map(|tunnel| tunnel.remote).collect();
-        note(self.underlay.retain(|remote| remotes.contains(remote)));
+        note(self.underlay.retain(&remotes));
     }
 }
 
@@ -199,13 +207,7 @@ impl Dataplane for XdpDataplane {
     }
 
     fn set_underlay(&mut self, remote: IpAddr, hop: Option<UnderlayHop>) -> anyhow::Result<()> {
-        let key = address_bytes(remote);
-        match hop {
-            Some(UnderlayHop { ifindex, source_mac, destination_mac }) => {
-                self.underlay.put(key, UnderlayEntry { ifindex, source: source_mac, destination: destination_mac })
-            }
-            None => self.underlay.remove(&key),
-        }
+        self.underlay.set(address_bytes(remote), hop)
     }
 
     fn counters(&self) -> anyhow::Result<(Vec<AttachmentCounters>, Vec<DropCount>)> {
