@@ -21,7 +21,7 @@ pub mod status;
 mod tunnel;
 
 pub use allocate::allocate;
-pub use placement::s_tag;
+pub use placement::{port_name, s_tag};
 pub use status::*;
 
 use placement::{Placement, live_peering};

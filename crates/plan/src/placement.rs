@@ -85,13 +85,7 @@ impl<'a> Placement<'a> {
 
     /// The edge that serves this link of the circuit, and its port toward the circuit's provider.
     pub fn edge(&self, circuit: &Circuit, link: Link) -> Option<(&'a EdgeNode, &'a str)> {
-        self.snapshot.edges.values().find_map(|edge| {
-            if edge.link != link || !edge.peering_location.eq_ignore_ascii_case(&circuit.peering_location) {
-                return None;
-            }
-            let port = edge.provider_ports.iter().find(|port| port.provider.eq_ignore_ascii_case(&circuit.provider))?;
-            Some((edge, port.port.as_str()))
-        })
+        edge_of(self.snapshot, circuit, link)
     }
 
     /// Every gateway connection of a circuit, whatever its state.
@@ -138,6 +132,21 @@ impl<'a> Placement<'a> {
     pub fn number(&self, space: &str, owner: &str) -> Option<u32> {
         self.snapshot.allocations.get(space, owner)
     }
+}
+
+fn edge_of<'a>(snapshot: &'a Snapshot, circuit: &Circuit, link: Link) -> Option<(&'a EdgeNode, &'a str)> {
+    snapshot.edges.values().find_map(|edge| {
+        if edge.link != link || !edge.peering_location.eq_ignore_ascii_case(&circuit.peering_location) {
+            return None;
+        }
+        let port = edge.provider_ports.iter().find(|port| port.provider.eq_ignore_ascii_case(&circuit.provider))?;
+        Some((edge, port.port.as_str()))
+    })
+}
+
+/// The edge and port that serve a link of the circuit, as `edge/port`; none where there is no edge.
+pub fn port_name(snapshot: &Snapshot, circuit: &Circuit, link: Link) -> Option<String> {
+    edge_of(snapshot, circuit, link).map(|(edge, port)| format!("{}/{port}", edge.name))
 }
 
 /// The virtual network of a subnet's id.

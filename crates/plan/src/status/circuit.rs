@@ -143,9 +143,9 @@ impl<'a> Observed<'a> {
         Some((peering, self.place(circuit, peering, link)?))
     }
 
-    /// The names of the edge's port that serves a link of the circuit, as `edge/port`; none where there is no edge.
+    /// [`port_name`](crate::port_name) in this snapshot.
     pub fn port_name(&self, circuit: &Circuit, link: Link) -> Option<String> {
-        self.placement.edge(circuit, link).map(|(edge, port)| format!("{}/{port}", edge.name))
+        crate::port_name(self.placement.snapshot, circuit, link)
     }
 
     /// One link of a peering; none when nothing of it is on an edge (not provisioned, disabled, no edge).
