@@ -68,6 +68,8 @@ pub(crate) struct Peer {
     pub(crate) is_congested: bool,
     pub(crate) link_is_up: bool,
     pub(crate) bfd: Option<BfdNotice>,
+    /// Until then BFD's being up may be the earlier process's of a peer that has restarted, and its end no failure.
+    pub(crate) bfd_is_doubted_until: Option<Moment>,
     /// BFD was up and has lost the peer since.
     pub(crate) bfd_has_failed: bool,
     /// What the BFD engine was last told to say for us.
@@ -96,6 +98,7 @@ impl Peer {
             is_congested: false,
             link_is_up,
             bfd: None,
+            bfd_is_doubted_until: None,
             bfd_has_failed: false,
             says_path_down: false,
             import_rules,

@@ -55,17 +55,22 @@ impl Router {
 
     pub(super) fn bfd_notice(&mut self, notice: BfdNotice) {
         let id = notice.peer;
+        let now = self.cx.now;
         let Some(peer) = self.peer_mut(id) else { return };
         if peer.config.bfd.is_none() {
             return;
         }
+        let is_doubted = peer.is_restarting() || peer.bfd_is_doubted_until.is_some_and(|until| now < until);
         let was_up = peer.bfd.is_some_and(|before| before.state == BfdState::Up);
         peer.bfd = Some(notice);
         // A peer that switches BFD off says so (RFC 5882 section 4.2): that is no failure. Neither is the silence of one
         // that restarts: its BFD has gone with its process while its forwarding stays (RFC 5882 section 4.3).
         let is_switched_off =
             notice.state == BfdState::AdminDown || notice.remote_diagnostic == BfdDiagnostic::AdministrativelyDown;
-        let has_failed = was_up && notice.state != BfdState::Up && !is_switched_off && !peer.is_restarting();
+        let has_failed = was_up && notice.state != BfdState::Up && !is_switched_off && !is_doubted;
+        if was_up != (notice.state == BfdState::Up) {
+            peer.bfd_is_doubted_until = None;
+        }
         peer.bfd_has_failed = match notice.state {
             BfdState::Up | BfdState::AdminDown => false,
             _ => has_failed || peer.bfd_has_failed,

@@ -12,6 +12,9 @@ use crate::{Event, TransportId};
 
 /// How long a peer that is back may take to tell its table before what it told last time goes.
 const TABLE_PATIENCE: Duration = Duration::from_secs(120);
+/// How long after a restart of the peer the end of its BFD session may be the end of the one before. Detection is over
+/// by then with any timers that make sense.
+const BFD_DOUBT: Duration = Duration::from_secs(5);
 
 impl Router {
     /// Runs `f` on the peer of a transport that we know, and does what its session then wants.
@@ -58,7 +61,7 @@ impl Router {
             match action {
                 Action::Up => self.up(id),
                 Action::Down { keep_routes, reason } => self.down(id, keep_routes, reason),
-                Action::Update(update) => self.update(id, update),
+                Action::Update(update) => self.update(id, *update),
                 Action::Refresh => {
                     self.with_peer(id, |peer, _| peer.to_repeat = peer.adj_out.keys().copied().collect());
                     self.tell_changes(id);
@@ -68,11 +71,14 @@ impl Router {
     }
 
     fn up(&mut self, id: PeerId) {
+        let now = self.cx.now;
         let Some(peer) = self.peer_mut(id) else { return };
         let Some(negotiated) = peer.session.negotiated().cloned() else { return };
+        let has_restarted = negotiated.restart.is_some_and(|restart| restart.has_restarted);
         let is_preserved = negotiated.restart.is_some_and(|restart| restart.forwarding_preserved);
         peer.router_id = negotiated.router_id;
         peer.bfd_has_failed = false;
+        peer.bfd_is_doubted_until = has_restarted.then_some(now + BFD_DOUBT);
         peer.owes_end_of_rib = true;
         let keeps_stale = peer.adj_in.keeps_stale();
         self.cx.event(Event::SessionUp { peer: id, hold_time_s: negotiated.hold_time_s });
@@ -80,7 +86,7 @@ impl Router {
         if keeps_stale && !is_preserved {
             self.drop_stale(id);
         } else if keeps_stale {
-            let until = self.cx.now + TABLE_PATIENCE;
+            let until = now + TABLE_PATIENCE;
             self.with_peer(id, |peer, _| peer.stale_until = Some(until));
         }
         self.peer_is_up(id, negotiated.restart);

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::Router;
 use crate::engine::Context;
 use crate::peer::{Peer, Sweep};
-use crate::rib::Interner;
+use crate::rib::{Interner, Judge};
 use crate::vrf::Vrf;
 use crate::{FibChange, Output};
 
@@ -58,7 +58,7 @@ fn sweep(vrf: &mut Vrf) -> usize {
         let Some(Sweep { after, judges }) = peer.sweep else { continue };
         let rules = peer.import_rules();
         let judge = |prefix: &IpNet, attributes: &Attributes| rules.refuse(prefix, attributes);
-        let visited = peer.adj_in.sweep(after, STEP, judges.then_some(&judge as &dyn Fn(&IpNet, &Attributes) -> _));
+        let visited = peer.adj_in.sweep(after, STEP, judges.then_some(&judge as &Judge<'_>));
         peer.sweep = match visited.last() {
             Some(last) if visited.len() == STEP => Some(Sweep { after: Some(*last), judges }),
             _ => None,

@@ -22,6 +22,9 @@ pub(crate) struct ReceivedPath {
     session: u32,
 }
 
+/// Import policy's verdict on a path.
+pub(crate) type Judge<'a> = dyn Fn(&IpNet, &Attributes) -> Option<Refusal> + 'a;
+
 #[derive(Default)]
 pub(crate) struct AdjIn {
     paths: BTreeMap<IpNet, ReceivedPath>,
@@ -125,12 +128,7 @@ impl AdjIn {
 
     /// Goes over up to `limit` prefixes after `after`: paths that are of no use go, the rest gets a new verdict if
     /// `judge` is given. Returns the prefixes, all of which are to be decided on again.
-    pub(crate) fn sweep(
-        &mut self,
-        after: Option<IpNet>,
-        limit: usize,
-        judge: Option<&dyn Fn(&IpNet, &Attributes) -> Option<Refusal>>,
-    ) -> Vec<IpNet> {
+    pub(crate) fn sweep(&mut self, after: Option<IpNet>, limit: usize, judge: Option<&Judge<'_>>) -> Vec<IpNet> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut visited = Vec::new();
         let mut useless = Vec::new();

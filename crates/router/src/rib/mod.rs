@@ -14,7 +14,7 @@ use std::sync::Arc;
 use causeway_edge_types::{PeerId, Side};
 use causeway_wire::bgp::Attributes;
 
-pub(crate) use self::adj_in::AdjIn;
+pub(crate) use self::adj_in::{AdjIn, Judge};
 pub(crate) use self::attributes::Interner;
 pub use self::select::Reason;
 pub(crate) use self::select::{Candidate, select};

@@ -43,7 +43,7 @@ impl Session {
             (Phase::Established, Message::Keepalive) => self.restart_hold_timer(cx, index),
             (Phase::Established, Message::Update(update)) => {
                 self.restart_hold_timer(cx, index);
-                self.actions.push_back(Action::Update(update));
+                self.actions.push_back(Action::Update(Box::new(update)));
             }
             (Phase::Established, Message::RouteRefresh(refresh)) => {
                 self.restart_hold_timer(cx, index);

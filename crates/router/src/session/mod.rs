@@ -72,7 +72,7 @@ pub(crate) enum Action {
         /// In words.
         reason: String,
     },
-    Update(Update),
+    Update(Box<Update>),
     /// The peer wants everything again (RFC 2918).
     Refresh,
 }
