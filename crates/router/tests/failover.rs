@@ -81,8 +81,12 @@ fn a_failure_is_one_flip_before_anything_else_with_any_number_of_prefixes() {
         let (many, mut rig, ids) = at_once(10_000, fail);
         assert_eq!(fib(&one).len(), 1, "{what}");
         assert_eq!(fib(&many).len(), 1, "{what}");
-        assert!(matches!(&many[0], Output::Fib(FibChange::Group { buckets, .. })
-            if buckets.iter().all(|hop| hop.address == ids[1].address)), "{what}: {:?}", many[0]);
+        assert!(
+            matches!(&many[0], Output::Fib(FibChange::Group { buckets, .. })
+            if buckets.iter().all(|hop| hop.address == ids[1].address)),
+            "{what}: {:?}",
+            many[0]
+        );
         // The rest comes when the driver has had time to apply the flip, and in steps.
         let mut widest = 0;
         while rig.router.poll_timeout().is_some_and(|at| at <= rig.now) {

@@ -387,6 +387,13 @@ impl Session {
         } else if connection.phase > Phase::Connecting || self.last_error.is_empty() {
             self.last_error = reason;
         }
+        if matches!(pause, Pause::WeRefused | Pause::PeerRefused) {
+            // An attempt of ours that is on its way would meet the same end.
+            let is_attempt = |c: &Connection| c.phase == Phase::Connecting;
+            while let Some(attempt) = self.connections.iter().position(is_attempt) {
+                cx.close(self.connections.remove(attempt).transport);
+            }
+        }
         if self.is_enabled && self.connections.is_empty() {
             self.pause(cx, pause);
         }

@@ -39,7 +39,12 @@ impl Manners {
         let mut capabilities = vec![Capability::MultiProtocol(family), Capability::FourOctetAsn(Asn(self.asn))];
         if let Some((restart_time_s, has_restarted, covers_notification, preserved)) = self.restart {
             let families = vec![(family, preserved)];
-            capabilities.push(Capability::GracefulRestart { has_restarted, covers_notification, restart_time_s, families });
+            capabilities.push(Capability::GracefulRestart {
+                has_restarted,
+                covers_notification,
+                restart_time_s,
+                families,
+            });
         }
         Open { asn: Asn(self.asn), hold_time_s: self.hold_time_s, router_id: self.router_id, capabilities }
     }
