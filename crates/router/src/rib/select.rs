@@ -156,3 +156,6 @@ fn address(candidate: &Candidate<'_>) -> IpAddr {
 
 /// So that a cast of it is an order: lowest is best.
 const _: () = assert!((Origin::Igp as u8) < Origin::Egp as u8 && (Origin::Egp as u8) < Origin::Incomplete as u8);
+
+#[cfg(test)]
+mod tests;
