@@ -22,6 +22,8 @@ enum Command {
     /// A whole on-ramp on this machine.
     #[command(subcommand)]
     Lab(causeway_lab::Command),
+    #[command(flatten)]
+    Look(causeway_cli::Command),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     log::start(arguments.log);
     let result = match arguments.command {
         Command::Lab(lab) => lab.run(),
+        Command::Look(look) => look.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

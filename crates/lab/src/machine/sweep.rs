@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{netns, process, tools};
 
-/// Where edges pin their maps and links, each in a directory of its name.
+/// Where edges pin their maps and links, each in a directory of its namespace's name or of its own.
 const PINS: &str = "/sys/fs/bpf/causeway";
 
 /// What there is of a lab.
@@ -44,7 +44,8 @@ pub fn remains(lab: &str) -> anyhow::Result<Remains> {
         Ok(entries) => {
             for entry in entries {
                 let entry = entry.context(PINS)?;
-                if entry.file_name().to_string_lossy().starts_with(&format!("{lab}-")) {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with(&format!("{lab}-")) || name.starts_with(&format!("cw-{lab}-")) {
                     pins.push(entry.path());
                 }
             }
