@@ -1,5 +1,6 @@
 //! The one binary: a thin dispatcher. Each command lives in its own crate; here are only its words.
 
+mod control;
 mod log;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     Lab(causeway_lab::Command),
     #[command(flatten)]
     Look(causeway_cli::Command),
+    /// Run the control plane: the API, the store and the reconciler.
+    Control(control::Control),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Lab(lab) => lab.run(),
         Command::Look(look) => look.run(),
+        Command::Control(control) => control.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
