@@ -23,29 +23,61 @@ struct Need {
     target: String,
 }
 
+/// The numbers of one space, with what makes finding a free one quick.
+#[derive(Default)]
+struct Space {
+    owners: BTreeMap<String, u32>,
+    used: BTreeSet<u32>,
+    /// Every number below this is in use.
+    lowest: u32,
+}
+
+impl Space {
+    /// What it had. A number out of range (a record from elsewhere) is not kept, nor one that somebody else has already.
+    fn keep(&mut self, need: &Need, number: u32) {
+        let is_had = self.owners.contains_key(&need.owner);
+        if !is_had && (1..=need.to).contains(&number) && self.used.insert(number) {
+            self.owners.insert(need.owner.clone(), number);
+        }
+    }
+
+    /// Sees to it that it has one; false when all are in use.
+    fn take(&mut self, need: &Need) -> bool {
+        if self.owners.contains_key(&need.owner) {
+            return true;
+        }
+        self.lowest = self.lowest.max(1);
+        while self.used.contains(&self.lowest) {
+            self.lowest += 1;
+        }
+        if self.lowest > need.to {
+            return false;
+        }
+        self.used.insert(self.lowest);
+        self.owners.insert(need.owner.clone(), self.lowest);
+        true
+    }
+}
+
 /// The allocations that `snapshot` needs: those that it has and still needs, and new ones. Full spaces are problems; the
 /// caller then changes nothing.
 pub fn allocate(snapshot: &Snapshot) -> Result<Allocations, Vec<Problem>> {
     let placement = Placement::new(snapshot);
     let needs = needs(&placement);
-    let mut kept = Allocations::default();
+    let mut spaces: BTreeMap<String, Space> = BTreeMap::new();
     for need in &needs {
-        // A number out of range (a record from elsewhere) is not kept, nor one that somebody else has already.
-        if let Some(number) = snapshot.allocations.get(&need.space, &need.owner)
-            && (1..=need.to).contains(&number)
-        {
-            let owners = kept.spaces.entry(need.space.clone()).or_default();
-            if !owners.values().any(|other| *other == number) || owners.get(&need.owner) == Some(&number) {
-                owners.insert(need.owner.clone(), number);
-            }
+        if let Some(number) = snapshot.allocations.get(&need.space, &need.owner) {
+            spaces.entry(need.space.clone()).or_default().keep(need, number);
         }
     }
     let mut problems = Vec::new();
     for need in &needs {
-        if kept.take(&need.space, &need.owner, 1, need.to).is_none() {
+        if !spaces.entry(need.space.clone()).or_default().take(need) {
             problems.push(full(&need.space, need.to, &need.target));
         }
     }
+    let spaces = spaces.into_iter().map(|(name, space)| (name, space.owners));
+    let mut kept = Allocations { spaces: spaces.filter(|(_, owners)| !owners.is_empty()).collect() };
     take_vnis(&placement, &mut kept, &mut problems);
     if problems.is_empty() { Ok(kept) } else { Err(problems) }
 }

@@ -443,3 +443,27 @@ fn a_full_space_is_a_problem_and_names_who_got_nothing() {
     assert_eq!(problems[0].code, "SpaceExhausted");
     assert_eq!(problems[0].target, id(&Customer { name: 4_094, ..base }, "expressRouteCircuits").to_string());
 }
+
+/// Numbers that no allocation can have given out (a store put together by hand) are given out anew, and the good stay.
+#[test]
+fn numbers_that_cannot_be_are_given_out_anew() {
+    let bare = |name| Customer {
+        name,
+        state: ProviderState::NotProvisioned,
+        is_enabled: true,
+        is_peering_enabled: true,
+        has_ipv6: false,
+        is_customer_first: false,
+        has_access: false,
+        has_gateway: false,
+        is_joined: false,
+        is_joined_to_previous: false,
+    };
+    let mut world = snapshot(&[bare(1), bare(2), bare(3), bare(4)]);
+    let key = |name| id(&bare(name), "expressRouteCircuits").key();
+    let had = [(key(1), 5_000), (key(2), 3), (key(3), 3), (key(4), 1), ("gone".into(), 2)];
+    world.allocations.spaces.insert("s-tag/newport".into(), had.into());
+    let after = allocate(&world).unwrap();
+    let wanted: BTreeMap<String, u32> = [(key(1), 2), (key(2), 3), (key(3), 4), (key(4), 1)].into();
+    assert_eq!(after.spaces["s-tag/newport"], wanted);
+}
