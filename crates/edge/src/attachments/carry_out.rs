@@ -36,6 +36,8 @@ pub struct Host {
     pub netlink: Netlink,
     /// The neighbours as last told.
     pub neighbors: BTreeMap<IpAddr, Neighbor>,
+    /// Whoever polls has taken up `events`.
+    pub is_watched: bool,
 }
 
 impl Host {
@@ -137,7 +139,7 @@ impl Hosts {
         let start = format!("{}-a", self.prefix);
         out.extend(list_named()?.iter().filter_map(|name| number_after(name, &start)));
         let links = self.netlink.links().context("cannot list links")?;
-        out.extend(links.iter().filter_map(|link| number_after(&link.name, "hx")));
+        out.extend(links.iter().filter_map(|link| edge_end_number(&link.name)));
         Ok(out)
     }
 
@@ -200,6 +202,7 @@ impl Hosts {
             namespace,
             events,
             netlink,
+            is_watched: false,
         };
         self.hosts.insert(id, host);
         Ok(())
@@ -280,6 +283,11 @@ fn is_structure(step: &Step) -> bool {
 /// The name of the data plane's end.
 pub fn edge_end(id: AttachmentId) -> String {
     format!("hx{id}")
+}
+
+/// The attachment whose data plane's end has this name, if it is such a name.
+pub fn edge_end_number(name: &str) -> Option<AttachmentId> {
+    number_after(name, "hx")
 }
 
 fn number_after(name: &str, start: &str) -> Option<AttachmentId> {

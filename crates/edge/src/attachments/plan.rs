@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use causeway_edge_types::{Attachment, AttachmentId};
 use ipnet::IpNet;
 
+use crate::checksum::fnv1a;
+
 /// A host interface as it is in the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -111,12 +113,9 @@ fn on_link_routes(wanted: &Attachment) -> BTreeSet<IpNet> {
 }
 
 /// The MAC address of the kernel's end: the same after every restart, so that no neighbour has to learn another, and
-/// locally administered. FNV-1a spreads the names; it keeps nothing secret.
+/// locally administered.
 pub fn host_mac(edge_name: &str, id: AttachmentId) -> [u8; 6] {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in edge_name.bytes().chain([0]).chain(id.0.to_be_bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let hash = fnv1a(edge_name.bytes().chain([0]).chain(id.0.to_be_bytes()));
     let spread = (hash ^ (hash >> 40)).to_be_bytes();
     [0x02, spread[3], spread[4], spread[5], spread[6], spread[7]]
 }

@@ -7,6 +7,7 @@ mod links;
 mod neighbors;
 mod routes;
 
+pub(crate) use addresses::is_link_local;
 pub use events::*;
 pub use links::*;
 pub use neighbors::*;
