@@ -32,7 +32,7 @@ use crate::board::StatusBoard;
 use crate::capabilities;
 use crate::checksum::fnv1a;
 use crate::control::{self, ControlOptions, ControlSource};
-use crate::dataplane::Dataplane;
+use crate::dataplane::{DEFAULT_ROOT, Dataplane, Options, XdpDataplane, unpin_all};
 use crate::driver::{Parts, RouterDriver, WAKER};
 use crate::intake::Intake;
 use crate::mailbox::{Command, RouterMailbox};
@@ -52,6 +52,9 @@ pub struct EdgeOptions {
     pub netns: Option<PathBuf>,
     /// Where it keeps its last configuration.
     pub data: PathBuf,
+    /// Where the data plane's pins are, on a bpffs; where none is given, below the default root by the name of `netns`,
+    /// so that deployments side by side may use the same names for their edges.
+    pub pin_root: Option<PathBuf>,
     /// Where control is; without it the edge goes by its configuration on disk and by `config_file`.
     pub control: Option<ControlOptions>,
     /// A configuration as JSON, read at the start and at SIGHUP.
@@ -68,6 +71,28 @@ pub struct OpenedDataplane {
     pub dataplane: Box<dyn Dataplane>,
     /// It goes on with what an earlier process left.
     pub has_adopted: bool,
+}
+
+/// Runs an edge until it is told to stop (by SIGTERM, SIGINT or `stop`).
+pub fn run(options: EdgeOptions) -> anyhow::Result<()> {
+    run_with(options, |options| {
+        let edge = EdgeId(options.name.clone());
+        let opened = XdpDataplane::open(&edge, &Options { pin_root: pin_root(options), ..Options::default() })?;
+        Ok(OpenedDataplane { has_adopted: opened.is_adopted(), dataplane: Box::new(opened) })
+    })
+}
+
+/// Removes what an edge has made in the kernel, also after its process has crashed: programs, tables, host interfaces,
+/// their namespaces. After it, nothing is forwarded.
+pub fn teardown(options: &EdgeOptions) -> anyhow::Result<()> {
+    teardown_with(options, |options| {
+        let root = pin_root(options);
+        unpin_all(&root, &EdgeId(options.name.clone()))?;
+        // The default root goes with the last edge.
+        let _ = std::fs::remove_dir(&root);
+        let _ = std::fs::remove_dir(DEFAULT_ROOT);
+        Ok(())
+    })
 }
 
 /// Runs an edge until it is told to stop, with the data plane that `open_dataplane` gives. It is called on the router's
@@ -178,6 +203,15 @@ pub fn teardown_with(
 fn namespace_prefix(options: &EdgeOptions) -> String {
     let name = options.netns.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
     name.unwrap_or(&options.name).to_owned()
+}
+
+fn pin_root(options: &EdgeOptions) -> PathBuf {
+    let by_namespace = || match options.netns {
+        // bpffs takes no dots in names.
+        Some(_) => Path::new(DEFAULT_ROOT).join(namespace_prefix(options).replace('.', "_")),
+        None => PathBuf::from(DEFAULT_ROOT),
+    };
+    options.pin_root.clone().unwrap_or_else(by_namespace)
 }
 
 fn start_helpers(

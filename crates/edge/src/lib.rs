@@ -23,4 +23,4 @@ pub mod store;
 pub mod sysctl;
 
 pub use control::ControlOptions;
-pub use daemon::{EdgeOptions, OpenedDataplane, run_with, teardown_with};
+pub use daemon::{EdgeOptions, OpenedDataplane, run, run_with, teardown, teardown_with};

@@ -129,9 +129,11 @@ impl EdgeSpace {
             // If it cannot be asked now, the next look asks again.
             let _ = self.netlink.probe_neighbor(route.index, route.neighbor);
         }
-        let gone = self.hops.keys().filter(|remote| !hops.contains_key(remote)).map(|remote| (*remote, None));
-        let changed = hops.iter().filter(|(remote, hop)| self.hops.get(remote) != Some(hop));
-        let changes = gone.chain(changed.map(|(remote, hop)| (*remote, *hop))).collect();
+        let before = |remote: &IpAddr| self.hops.get(remote).copied().flatten();
+        // What was never reached is not told as lost: the data plane may go on with what an earlier process knew.
+        let changed = hops.iter().filter(|(remote, hop)| before(remote) != **hop).map(|(remote, hop)| (*remote, *hop));
+        let gone = self.hops.iter().filter(|(remote, hop)| hop.is_some() && !hops.contains_key(remote));
+        let changes = gone.map(|(remote, _)| (*remote, None)).chain(changed).collect();
         self.hops = hops;
         Ok(changes)
     }

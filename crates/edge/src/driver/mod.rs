@@ -25,7 +25,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::Context;
-use causeway_edge_types::{AttachmentId, EdgeConfig, EdgeId, Moment, PortName, Problem};
+use causeway_edge_types::{AttachmentId, EdgeConfig, EdgeId, Moment, PortName, Problem, RouteStatus};
 use causeway_router::{GroupId, Input, NextHop, Router, TransportId};
 use mio::event::Event as Readiness;
 use mio::unix::SourceFd;
@@ -81,6 +81,8 @@ pub struct RouterDriver {
     carriers: BTreeMap<PortName, bool>,
     group_hops: BTreeMap<GroupId, BTreeSet<NextHop>>,
     housekeeping: Housekeeping,
+    routes: Vec<RouteStatus>,
+    routes_until: Moment,
     has_news: bool,
 }
 
@@ -137,6 +139,8 @@ impl RouterDriver {
             carriers: BTreeMap::new(),
             group_hops: BTreeMap::new(),
             housekeeping: Housekeeping::new(parts.publish_every),
+            routes: vec![],
+            routes_until: Moment::ZERO,
             has_news: true,
         })
     }

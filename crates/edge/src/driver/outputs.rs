@@ -53,11 +53,11 @@ impl RouterDriver {
         if batch.is_empty() {
             return;
         }
+        self.has_news = true;
         if let Err(error) = self.dataplane.apply(batch) {
             tracing::error!("forwarding is not as it should be: {error:#}");
             let problem = Problem::new("Dataplane", "forwarding", format!("{error:#}"));
             self.problems.insert("forwarding", vec![problem]);
-            self.has_news = true;
         }
         for change in batch.drain(..) {
             match change {

@@ -1,11 +1,17 @@
 //! What the edge sees, for others to read.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use causeway_edge_types::{EdgeStatus, Moment, NeighborStatus, PortStatus, Problem};
 
 use super::RouterDriver;
 use crate::netlink::is_link_local;
+
+/// A status lists at most this many routes.
+const ROUTES_MAX: usize = 10_000;
+/// Routes are read again this often without news: what changes without another next hop is no news.
+const ROUTES_EVERY: Duration = Duration::from_secs(5);
 
 impl RouterDriver {
     /// Puts up a status; `is_news` says that more than figures has changed.
@@ -27,15 +33,19 @@ impl RouterDriver {
                 mac: neighbor.mac.map_or(String::new(), mac_text),
             })
         });
+        if is_news || now >= self.routes_until {
+            self.routes_until = now + ROUTES_EVERY;
+            self.routes = self.router.route_statuses().take(ROUTES_MAX + 1).collect();
+        }
         let status = EdgeStatus {
             edge: self.name.clone(),
             boot_id: self.boot_id.clone(),
             observed_generation: self.observed_generation,
             ports: ports.collect(),
             neighbors: neighbors.collect(),
-            peers: self.router.peers(now),
-            routes: vec![],
-            routes_truncated: false,
+            peers: self.router.peer_statuses(now),
+            routes: self.routes.iter().take(ROUTES_MAX).cloned().collect(),
+            routes_truncated: self.routes.len() > ROUTES_MAX,
             counters,
             drops,
             problems,

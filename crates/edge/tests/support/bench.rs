@@ -70,6 +70,7 @@ impl Edge {
             config_file: Some(data.join("given.json")),
             status_file: Some(data.join("status.json")),
             data,
+            pin_root: None,
             control: None,
             stop: Arc::new(AtomicBool::new(false)),
         }

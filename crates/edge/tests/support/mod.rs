@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod bird;
+pub mod daemon;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
