@@ -140,8 +140,11 @@ impl BfdDriver {
                     BfdCommand::Stop => return,
                     BfdCommand::Input(input) => self.engine.handle_input(now, input),
                     BfdCommand::Sessions { sessions, receivers, senders } => {
-                        self.take_sockets(&sessions, receivers, senders);
-                        self.engine.handle_input(now, BfdInput::Sessions(sessions));
+                        self.open_sockets(receivers, senders);
+                        self.engine.handle_input(now, BfdInput::Sessions(sessions.clone()));
+                        // Those that go have a last word, so their sockets go after it.
+                        self.drain();
+                        self.close_sockets(&sessions);
                     }
                 }
                 self.drain();
@@ -182,16 +185,10 @@ impl BfdDriver {
         }
     }
 
-    fn take_sockets(
-        &mut self,
-        sessions: &[BfdSessionConfig],
-        receivers: Vec<(ReceiverKey, BfdReceiver)>,
-        senders: Vec<(PeerId, BfdSender)>,
-    ) {
-        let new: BTreeSet<ReceiverKey> = receivers.iter().map(|(key, _)| *key).collect();
-        let used: BTreeSet<ReceiverKey> = sessions.iter().map(|s| (s.peer.attachment, s.local)).collect();
-        self.receivers.retain(|_, (key, _)| used.contains(key) && !new.contains(key));
+    fn open_sockets(&mut self, receivers: Vec<(ReceiverKey, BfdReceiver)>, senders: Vec<(PeerId, BfdSender)>) {
         for (key, receiver) in receivers {
+            // The one before was in a namespace that is gone.
+            self.receivers.retain(|_, (before, _)| *before != key);
             let at = self.next_receiver;
             self.next_receiver += 1;
             let fd = receiver.as_raw_fd();
@@ -201,9 +198,14 @@ impl BfdDriver {
             }
             self.receivers.insert(at, (key, receiver));
         }
+        self.senders.extend(senders);
+    }
+
+    fn close_sockets(&mut self, sessions: &[BfdSessionConfig]) {
+        let used: BTreeSet<ReceiverKey> = sessions.iter().map(|s| (s.peer.attachment, s.local)).collect();
+        self.receivers.retain(|_, (key, _)| used.contains(key));
         let peers: BTreeSet<PeerId> = sessions.iter().map(|session| session.peer).collect();
         self.senders.retain(|peer, _| peers.contains(peer));
-        self.senders.extend(senders);
     }
 
     fn arm(&mut self) {
