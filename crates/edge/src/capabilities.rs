@@ -27,7 +27,8 @@ fn effective(status: &str) -> u64 {
 fn missing(effective: u64) -> Vec<String> {
     let lacks = |number: u32| effective & (1 << number) == 0;
     // CAP_SYS_ADMIN includes what CAP_BPF allows.
-    let is_missing = |number: u32| lacks(number) && !(number == 39 && !lacks(21));
+    let is_implied = |number: u32| number == 39 && !lacks(21);
+    let is_missing = |number: u32| lacks(number) && !is_implied(number);
     let needed = NEEDED.iter().filter(|(number, _, _)| is_missing(*number));
     needed.map(|(_, name, reason)| format!("{name} ({reason})")).collect()
 }

@@ -8,9 +8,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 // linux/sockios.h and linux/ethtool.h.
 const SIOCETHTOOL: libc::c_ulong = 0x8946;
-const ETHTOOL_STXCSUM: u32 = 0x17;
-const ETHTOOL_STSO: u32 = 0x1f;
-const ETHTOOL_SGRO: u32 = 0x2c;
+/// Each offload has a command that reads it, and by one more the command that sets it.
+const ETHTOOL_GTXCSUM: u32 = 0x16;
+const ETHTOOL_GTSO: u32 = 0x1e;
+const ETHTOOL_GGRO: u32 = 0x2b;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_SFLAGS: u32 = 0x26;
 const FLAG_TX_VLAN: u32 = 1 << 7;
@@ -39,22 +40,30 @@ impl Ethtool {
     /// by XDP go to real wires), nothing is left to be segmented, and NAPI runs (GRO switches it on), without which
     /// nothing redirected to the pair arrives.
     pub fn prepare_host_end(&self, name: &str) -> io::Result<()> {
-        self.set(name, ETHTOOL_STXCSUM, 0)?;
-        self.set(name, ETHTOOL_STSO, 0)?;
-        self.set(name, ETHTOOL_SGRO, 1)
+        self.set(name, ETHTOOL_GTXCSUM, 0)?;
+        self.set(name, ETHTOOL_GTSO, 0)?;
+        self.set(name, ETHTOOL_GGRO, 1)
     }
 
     /// Makes a port fit for XDP: tags stay in the frame, where the program looks for them. What a driver cannot switch
     /// is left as it is: hardware without an offload refuses to switch it off.
     pub fn prepare_port(&self, name: &str) {
-        let _ = self.set(name, ETHTOOL_SGRO, 1);
+        let _ = self.set(name, ETHTOOL_GGRO, 1);
         if let Ok(flags) = self.exchange(name, ETHTOOL_GFLAGS, 0) {
-            let _ = self.set(name, ETHTOOL_SFLAGS, flags & !(FLAG_RX_VLAN | FLAG_TX_VLAN));
+            let wanted = flags & !(FLAG_RX_VLAN | FLAG_TX_VLAN);
+            if wanted != flags {
+                let _ = self.exchange(name, ETHTOOL_SFLAGS, wanted);
+            }
         }
     }
 
-    fn set(&self, name: &str, command: u32, data: u32) -> io::Result<()> {
-        self.exchange(name, command, data).map(drop)
+    /// Sets an offload, if it is not so already: what the other end's XDP program rules out for good can be read and
+    /// not set.
+    fn set(&self, name: &str, read_command: u32, wanted: u32) -> io::Result<()> {
+        if self.exchange(name, read_command, 0)? == wanted {
+            return Ok(());
+        }
+        self.exchange(name, read_command + 1, wanted).map(drop)
     }
 
     fn exchange(&self, name: &str, command: u32, data: u32) -> io::Result<u32> {

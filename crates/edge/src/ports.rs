@@ -56,11 +56,20 @@ pub fn ports_to_drive(
         .collect()
 }
 
-/// Where an attachment's packets are told from others': no two may have the same at one time.
-pub fn place(attachment: &Attachment) -> (Option<(PortName, Tags)>, Option<(Vni, IpAddr)>) {
+/// What an attachment's packets are told from others' by: no two attachments may have the same at one time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The port and the tags.
+    Tagged(PortName, Tags),
+    /// The network identifier and the far end.
+    Tunnel(Vni, IpAddr),
+}
+
+/// The place of an attachment.
+pub fn place(attachment: &Attachment) -> Place {
     match &attachment.encapsulation {
-        Encapsulation::Port { port, tags } => (Some((port.clone(), *tags)), None),
-        Encapsulation::Vxlan { vni, remote, .. } => (None, Some((*vni, *remote))),
+        Encapsulation::Port { port, tags } => Place::Tagged(port.clone(), *tags),
+        Encapsulation::Vxlan { vni, remote, .. } => Place::Tunnel(*vni, *remote),
     }
 }
 
