@@ -125,3 +125,12 @@ fn a_diagnostic_without_a_meaning_is_no_news() {
     let notice = one.engine.poll_event().unwrap();
     assert_eq!((notice.state, notice.remote_diagnostic), (Up, Diagnostic::ReverseConcatenatedPathDown));
 }
+
+#[test]
+fn a_peer_that_is_administratively_down_is_reported_so_whatever_its_diagnostic() {
+    let mut one = One::in_state(Up);
+    while one.engine.poll_event().is_some() {}
+    one.hear(AdminDown, |packet| packet.diagnostic = 0);
+    let notice = one.engine.poll_event().unwrap();
+    assert_eq!((notice.state, notice.remote_diagnostic), (Down, Diagnostic::AdministrativelyDown));
+}
