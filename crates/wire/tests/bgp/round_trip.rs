@@ -14,8 +14,8 @@ use crate::bytes::{EBGP, IBGP, TWO_OCTET, decode_update};
 
 fn asn() -> impl Strategy<Value = Asn> {
     // Half of them need four bytes; AS_TRANS never stands in a path for itself.
-    let is_usable = |number: &u32| *number != 0 && *number != 23456;
-    prop_oneof![1..=65_535u32, 65_536..=u32::MAX].prop_filter("usable", is_usable).prop_map(Asn)
+    let usable = |number| if number == 23456 { 1 } else { number };
+    prop_oneof![1..=65_535u32, 65_536..=u32::MAX].prop_map(move |number| Asn(usable(number)))
 }
 
 fn segment() -> impl Strategy<Value = AsPathSegment> {
@@ -82,17 +82,22 @@ fn attributes(family: Family) -> impl Strategy<Value = Attributes> {
     )
 }
 
+/// Unicast ones: in a multicast one the first bit is cleared.
 fn prefix(family: Family) -> BoxedStrategy<IpNet> {
-    let is_unicast = |prefix: &IpNet| !prefix.network().is_multicast();
-    let any_prefix = match family {
+    match family {
         Family::Ipv4 => (any::<u32>(), 0..=32u8)
-            .prop_map(|(bits, length)| IpNet::V4(Ipv4Net::new(bits.into(), length).unwrap().trunc()))
+            .prop_map(|(bits, length)| {
+                let bits = if bits >> 28 == 0xe { bits & (u32::MAX >> 1) } else { bits };
+                IpNet::V4(Ipv4Net::new(bits.into(), length).unwrap().trunc())
+            })
             .boxed(),
         Family::Ipv6 => (any::<u128>(), 0..=128u8)
-            .prop_map(|(bits, length)| IpNet::V6(Ipv6Net::new(bits.into(), length).unwrap().trunc()))
+            .prop_map(|(bits, length)| {
+                let bits = if bits >> 120 == 0xff { bits & (u128::MAX >> 1) } else { bits };
+                IpNet::V6(Ipv6Net::new(bits.into(), length).unwrap().trunc())
+            })
             .boxed(),
-    };
-    any_prefix.prop_filter("unicast", is_unicast).boxed()
+    }
 }
 
 fn family() -> impl Strategy<Value = Family> {
