@@ -184,7 +184,7 @@ pub struct BfdConfig {
 pub struct ImportPolicy {
     /// More prefixes than this and the session goes down with Cease/1 (RFC 4486), to come back after a pause.
     pub max_prefixes: u32,
-    /// Prefixes that overlap with one of these are filtered and counted.
+    /// Prefixes that are one of these or lie in one are filtered and counted; shorter ones that cover them are not.
     #[serde(default)]
     pub refuse_overlap: Vec<IpNet>,
     /// The default route is accepted.

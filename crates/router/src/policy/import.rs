@@ -22,7 +22,7 @@ pub enum Refusal {
     DefaultRoute,
     /// Loopback, link-local, multicast or reserved addresses.
     Martian,
-    /// It overlaps with a prefix that no peer may tell us.
+    /// It lies in a prefix that no peer may tell us.
     Overlap(IpNet),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Refusal {
             Refusal::NextHop => f.write_str("the next hop is not on the session's subnet"),
             Refusal::DefaultRoute => f.write_str("a default route is not accepted here"),
             Refusal::Martian => f.write_str("loopback, link-local, multicast or reserved addresses"),
-            Refusal::Overlap(prefix) => write!(f, "it overlaps with {prefix}"),
+            Refusal::Overlap(prefix) => write!(f, "it lies in {prefix}"),
         }
     }
 }
@@ -78,8 +78,9 @@ impl ImportRules {
         if is_martian(prefix) {
             return Some(Refusal::Martian);
         }
-        let overlaps = |other: &&IpNet| prefix.contains(&other.network()) || other.contains(&prefix.network());
-        self.policy.refuse_overlap.iter().find(overlaps).map(|other| Refusal::Overlap(*other))
+        // A shorter prefix (10.0.0.0/8 over a network's 10.1.0.0/16) takes nothing away from what is more specific.
+        let is_inside = |other: &&IpNet| other.contains(prefix);
+        self.policy.refuse_overlap.iter().find(is_inside).map(|other| Refusal::Overlap(*other))
     }
 
     /// The verdict on both.
@@ -193,7 +194,8 @@ mod tests {
         let cases: &[(&str, bool)] = &[
             ("10.2.0.0/16", true),
             ("10.1.128.0/17", false),
-            ("10.0.0.0/8", false),
+            ("10.0.0.0/8", true), // covers 10.1.0.0/16, which keeps its own route
+            ("10.1.0.0/16", false),
             ("0.0.0.0/0", false),
             ("127.0.0.0/8", false),
             ("127.1.2.3/32", false),
