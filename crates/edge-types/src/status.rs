@@ -14,9 +14,9 @@ pub struct EdgeStatus {
     pub edge: EdgeId,
     /// A new one each time the process starts, so that counters that began anew are seen to have.
     pub boot_id: String,
-    /// The generation that is applied in full; 0 before the first.
+    /// The generation that is applied; 0 before the first. What of it could not be applied is in `problems`.
     pub observed_generation: u64,
-    /// Why a newer generation is not applied, or is applied only in part.
+    /// Why a newer generation is not applied, and what of this one could not be.
     #[serde(default)]
     pub problems: Vec<Problem>,
     /// The ports that the configuration names.

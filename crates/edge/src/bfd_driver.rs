@@ -132,9 +132,10 @@ impl BfdDriver {
                     Token(_) => {}
                 }
             }
+            // What has arrived counts before time does: a late thread is no silent peer.
+            self.read(now);
             self.engine.handle_timeout(now);
             self.drain();
-            self.read(now);
             while let Ok(command) = self.inbox.try_recv() {
                 match command {
                     BfdCommand::Stop => return,

@@ -14,8 +14,8 @@ use crate::intake::Intake;
 
 /// How long one request waits for a newer configuration.
 const POLL_WAIT: Duration = Duration::from_secs(20);
-/// Status is reported at least this often.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Status is reported at least this often: control takes an edge that it has not heard for 10 s to be away.
+const REPORT_EVERY: Duration = Duration::from_secs(3);
 /// And at most this often.
 const REPORT_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
