@@ -86,7 +86,8 @@ pub enum Output {
     Bfd(BfdInput),
 }
 
-/// Names a next-hop group in the data plane.
+/// Names a next-hop group in the data plane. Numbers are small and used again. A process that has restarted numbers its
+/// groups anew: what it says of group 1 is not about the group 1 of routes that it has adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(pub u32);
 

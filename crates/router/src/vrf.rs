@@ -133,12 +133,14 @@ impl Vrf {
         let is_counted = matches!(wanted, Some(Wanted::Members(_)));
         let others = fib.count(self.id, family) - u32::from(had_one);
         if is_counted && others >= self.route_limit {
-            if self.over_limit.insert(prefix) {
+            // Said once, about the first: there may be thousands.
+            if self.over_limit.is_empty()
+                && let Some(learned) = learned
+            {
                 let text = format!("VRF {} has its {} routes: {prefix} is not forwarded", self.id, self.route_limit);
-                if let Some(learned) = learned {
-                    cx.note(learned.peer, text);
-                }
+                cx.note(learned.peer, text);
             }
+            self.over_limit.insert(prefix);
             fib.set_route(cx, self.id, prefix, None);
             return;
         }

@@ -79,7 +79,7 @@ fn asn(index: usize) -> u32 {
 fn manners(index: usize) -> Manners {
     Manners {
         router_id: Ipv4Addr::new(10, 0, 0, 9 - index as u8),
-        restart: (index % 2 == 0).then_some((20, false, false, true)),
+        restart: index.is_multiple_of(2).then_some((20, false, false, true)),
         ..Manners::of(asn(index))
     }
 }

@@ -101,6 +101,7 @@ impl World {
 
     pub fn boot(&mut self, node: usize, adopts: bool) {
         self.nodes[node].boots += 1;
+        self.nodes[node].fib.clear();
         let seed = self.dice.below(u64::MAX);
         let router = if adopts { Router::new_restarting(seed) } else { Router::new(seed) };
         self.nodes[node].router = Some(router);
