@@ -238,6 +238,7 @@ fn one_prefix_too_many_ends_the_session_and_it_comes_back_when_there_are_fewer()
     let transport = rig.establish(id, &Manners::of(64500));
     let three = [numbered(0), numbered(1), numbered(2)];
     rig.announce(id, &three[..2], &path(id, &[64500]));
+    assert!(rig.events.contains(&Event::Note { peer: id, text: "2 of at most 2 prefixes".into() }));
     // The same prefix again is not one more.
     rig.announce(id, &three[..2], &path(id, &[64500, 64501]));
     rig.work();
@@ -432,4 +433,40 @@ fn a_removed_vrf_leaves_nothing_behind() {
     assert!(rig.held.routes.is_empty() && rig.held.groups.is_empty());
     assert_eq!(rig.router.peer_statuses(rig.now), []);
     assert_eq!(rig.router.poll_timeout(), None);
+}
+
+#[test]
+fn a_peer_that_takes_no_bytes_for_long_is_given_up() {
+    let (config, id) = one_peer();
+    let mut rig = Rig::new(config);
+    let transport = rig.establish(id, &Manners::of(64500));
+    rig.give(Input::Queued { transport, bytes: 500 });
+    for _ in 0..59 {
+        rig.pass(8 * S);
+        rig.say(transport, &bgp::encode_keepalive());
+        // It does not count that we queue more.
+        rig.give(Input::Queued { transport, bytes: 600 });
+    }
+    assert_eq!(rig.state(id), BgpState::Established);
+    rig.pass(8 * S);
+    rig.say(transport, &bgp::encode_keepalive());
+    rig.pass(S);
+    assert!(rig.closed.contains(&transport));
+    assert!(rig.status(id).last_error.contains("takes no bytes"));
+}
+
+#[test]
+fn a_failed_attempt_is_told_until_the_session_has_been_up() {
+    let (config, id) = one_peer();
+    let mut rig = Rig::new(config);
+    let (transport, _) = rig.connects[0];
+    rig.give(Input::Closed { transport, reason: "connection refused".into() });
+    assert_eq!(rig.status(id).last_error, "connection refused");
+    rig.establish(id, &Manners::of(64500));
+    assert_eq!(rig.status(id).last_error, "");
+    rig.lose(id);
+    assert_eq!(rig.status(id).last_error, "reset");
+    let (transport, _) = *rig.connects.last().unwrap();
+    rig.give(Input::Closed { transport, reason: "connection refused".into() });
+    assert_eq!(rig.status(id).last_error, "reset");
 }

@@ -145,6 +145,9 @@ impl Router {
                 vrf.to_decide.insert(*prefix);
             }
         }
+        let limit = peer.config.import.max_prefixes;
+        let is_near_limit = |fresh: u32| u64::from(fresh) * 5 >= u64::from(limit) * 4;
+        let was_near_limit = is_near_limit(peer.adj_in.fresh());
         let mut is_too_many = false;
         if let Some(attributes) = update.attributes {
             let rules = peer.import_rules();
@@ -152,7 +155,7 @@ impl Router {
             let attributes = self.interner.intern(attributes);
             for prefix in update.announced.iter().filter(|prefix| !is_foreign(prefix)) {
                 // Counted before it is stored: a flood costs no memory.
-                if peer.adj_in.would_exceed(prefix, rules.policy.max_prefixes) {
+                if peer.adj_in.would_exceed(prefix, limit) {
                     is_too_many = true;
                     break;
                 }
@@ -161,6 +164,10 @@ impl Router {
                     vrf.to_decide.insert(*prefix);
                 }
             }
+        }
+        let fresh = peer.adj_in.fresh();
+        if !was_near_limit && is_near_limit(fresh) {
+            self.cx.note(id, format!("{fresh} of at most {limit} prefixes"));
         }
         if is_too_many {
             self.too_many_prefixes(id);

@@ -92,6 +92,9 @@ impl Session {
             let collision = Notification::new(code::CEASE, cease::COLLISION_RESOLUTION);
             self.end(cx, other, Ending::Sent(collision, "two connections at once".to_owned()));
         }
+        if !self.has_gone_down {
+            self.last_error.clear();
+        }
         self.established_at = Some(cx.now);
         self.connect_at = None;
         self.forwarding_preserved = true;

@@ -105,6 +105,8 @@ pub(crate) struct Session {
     state: BgpState,
     state_since: Moment,
     last_error: String,
+    /// Otherwise the last error is only that of an attempt.
+    has_gone_down: bool,
     messages_received: u64,
     messages_sent: u64,
     actions: VecDeque<Action>,
@@ -126,6 +128,7 @@ impl Session {
             state: BgpState::Idle,
             state_since: now,
             last_error: String::new(),
+            has_gone_down: false,
             messages_received: 0,
             messages_sent: 0,
             actions: VecDeque::new(),
@@ -144,6 +147,7 @@ impl Session {
         self.state_since
     }
 
+    /// Why it last went down; before it ever did, why the last attempt failed.
     pub(crate) fn last_error(&self) -> &str {
         &self.last_error
     }
@@ -383,8 +387,9 @@ impl Session {
             self.pauses.note_length(cx.now, self.established_at.take());
             self.peer_marks_end_of_rib = false;
             self.last_error = reason.clone();
+            self.has_gone_down = true;
             self.actions.push_back(Action::Down { keep_routes, reason });
-        } else if connection.phase > Phase::Connecting || self.last_error.is_empty() {
+        } else if connection.phase > Phase::Connecting || !self.has_gone_down {
             self.last_error = reason;
         }
         if matches!(pause, Pause::WeRefused | Pause::PeerRefused) {
