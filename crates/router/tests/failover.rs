@@ -100,7 +100,7 @@ fn a_failure_is_one_flip_before_anything_else_with_any_number_of_prefixes() {
             }
             widest = widest.max(step);
         }
-        assert!(widest <= 1002, "{what}: {widest} changes in one step");
+        assert!(widest <= 258, "{what}: {widest} changes in one step");
         assert_eq!(rig.held.next_hops(1, numbered(9_999)), [ids[1].address], "{what}");
         assert_eq!(rig.held.groups.len(), 1, "{what}");
     }

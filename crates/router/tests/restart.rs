@@ -5,8 +5,8 @@ mod world;
 
 use std::time::Duration;
 
-use causeway_edge_types::{BfdState, BgpState, EdgeConfig, PeerId, Side, VrfId};
-use causeway_router::{BfdDiagnostic, FibChange, Output, Router};
+use causeway_edge_types::{BfdState, BgpState, EdgeConfig, Moment, PeerId, Side, VrfId};
+use causeway_router::{BfdDiagnostic, FibChange, Input, Output, Router};
 use causeway_wire::bgp::{self, Capability, Message, Notification, Open, cease, code};
 
 use self::rig::{Manners, Rig, path};
@@ -199,6 +199,19 @@ fn a_restarted_router_does_not_wait_for_one_that_has_restarted_too_or_that_marks
     rig.establish(ids[1], &Manners::of(64501));
     assert_eq!(rig.held.complete, []);
     rig.pass(4 * S);
+    assert_eq!(rig.held.complete, [VrfId(1)]);
+}
+
+#[test]
+fn a_restarted_router_does_not_wait_for_whom_no_link_reaches() {
+    let (config, ids) = config();
+    let mut router = Router::new_restarting(1);
+    router.handle_input(Moment::from_millis(1), Input::Link { port: "p2".into(), is_up: false });
+    let mut rig = Rig::with(router, config);
+    rig.establish(ids[0], &restarter(false, false, true));
+    rig.work();
+    assert_eq!(rig.held.complete, []);
+    rig.end_of_rib(ids[0]);
     assert_eq!(rig.held.complete, [VrfId(1)]);
 }
 

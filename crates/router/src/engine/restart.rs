@@ -27,7 +27,9 @@ impl Router {
         let Some(vrf) = self.vrfs.get_mut(&id) else { return };
         let longest = vrf.peers.values().map(|peer| peer.config.restart_time_s).max().unwrap_or(0);
         let until = now + Duration::from_secs(longest.into()).min(DEFERRAL_MAX);
-        let waits_for = vrf.peers.keys().map(|peer| (*peer, None)).collect();
+        // Whoever is behind a port without carrier can't tell anything.
+        let reachable = vrf.peers.values().filter(|peer| peer.link_is_up);
+        let waits_for = reachable.map(|peer| (peer.config.id, None)).collect();
         vrf.deferral = Some(Deferral { until, waits_for });
         self.deferral_timeouts();
     }

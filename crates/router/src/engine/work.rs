@@ -14,8 +14,9 @@ use crate::rib::{Interner, Judge};
 use crate::vrf::Vrf;
 use crate::{FibChange, Output};
 
-/// Prefixes per step, of each kind of work. A step takes about a millisecond.
-const STEP: usize = 1000;
+/// Prefixes per step, of each kind of work. A step takes one to three milliseconds in a build without optimisation; that
+/// is how long a flip may have to wait for the driver's turn.
+const STEP: usize = 256;
 
 impl Router {
     /// One step: VRFs in turn, beginning with the one after the last, until about [`STEP`] prefixes have been handled.
