@@ -108,9 +108,7 @@ impl Transports {
             return;
         }
         transport.closing_until = Some(now + LINGER);
-        if self.flush(id).is_some_and(|happened| matches!(happened, Happened::Closed(..))) {
-            self.open.remove(&id);
-        }
+        self.flush(id);
     }
 
     /// Every connection over an attachment ends at once, since the attachment's namespace is gone.
