@@ -1,8 +1,10 @@
 //! Network namespaces without names: a thread lives in each, and with the thread it is gone, also after a panic.
 #![allow(dead_code)]
 
+pub mod bench;
 pub mod chain;
 pub mod packets;
+pub mod reference;
 
 use std::path::Path;
 use std::process::Command;

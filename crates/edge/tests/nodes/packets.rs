@@ -77,15 +77,22 @@ pub fn datagram(source: IpAddr, destination: IpAddr, ttl: u8, payload: &[u8]) ->
     }
 }
 
-/// One router further: TTL less by one, the checksum computed from nothing.
+/// One router further: TTL less by one, and the checksum computed from nothing. Where it was wrong before, it must stay
+/// as wrong as it was, since a router that mends it would hide the damage (RFC 1624).
 pub fn one_hop_on(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     if packet[0] >> 4 == 4 {
+        let header = usize::from(packet[0] & 15) * 4;
+        let is_right = checksum(&packet[..header]) == 0;
+        let before = u32::from(packet[10]) << 8 | u32::from(packet[11]);
         packet[8] -= 1;
         packet[10..12].fill(0);
-        let header = usize::from(packet[0] & 15) * 4;
-        let sum = checksum(&packet[..header]).to_be_bytes();
-        packet[10..12].copy_from_slice(&sum);
+        let mut sum = u32::from(checksum(&packet[..header]));
+        if !is_right {
+            sum = before + 0x100;
+            sum = (sum + u32::from(sum >= 0xffff)) & 0xffff;
+        }
+        packet[10..12].copy_from_slice(&(sum as u16).to_be_bytes());
     } else {
         packet[7] -= 1;
     }
@@ -106,6 +113,11 @@ pub struct Outer {
 impl Outer {
     /// The frame in its tunnel.
     pub fn wrap(&self, inner: &[u8]) -> Vec<u8> {
+        self.wrap_with(0, inner)
+    }
+
+    /// The frame in its tunnel, with the DSCP (in its place in the byte) outside.
+    pub fn wrap_with(&self, service: u8, inner: &[u8]) -> Vec<u8> {
         let mut vxlan = vec![0x08, 0, 0, 0];
         vxlan.extend((self.vni << 8).to_be_bytes());
         vxlan.extend(inner);
@@ -113,12 +125,18 @@ impl Outer {
         let packet = match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let mut packet = ipv4(source, destination, 64, 17, &udp);
+                packet[1] = service;
                 packet[4..12].copy_from_slice(&[0, 0, 0x40, 0, 64, 17, 0, 0]);
                 let sum = checksum(&packet[..20]).to_be_bytes();
                 packet[10..12].copy_from_slice(&sum);
                 packet
             }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => ipv6(source, destination, 64, 17, &udp),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let mut packet = ipv6(source, destination, 64, 17, &udp);
+                packet[0] |= service >> 4;
+                packet[1] |= service << 4;
+                packet
+            }
             _ => panic!("of one family"),
         };
         ethernet(self.destination_mac, self.source_mac, &[], kind_of(&packet), &packet)
