@@ -2,6 +2,7 @@
 
 mod control;
 mod log;
+mod node;
 
 use std::process::ExitCode;
 
@@ -20,22 +21,31 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the control plane: the API, the store and the reconciler.
+    Control(control::Control),
+    /// Run an edge router.
+    Edge(node::Node),
+    /// Run an instance of a virtual network's gateway.
+    Gateway(node::Node),
+    /// Run a provider's router.
+    CrossConnect(node::Node),
     /// A whole on-ramp on this machine.
     #[command(subcommand)]
     Lab(causeway_lab::Command),
     #[command(flatten)]
     Look(causeway_cli::Command),
-    /// Run the control plane: the API, the store and the reconciler.
-    Control(control::Control),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.log);
     let result = match arguments.command {
+        Command::Control(control) => control.run(),
+        Command::Edge(node) => node.run("edge"),
+        Command::Gateway(node) => node.run("gateway"),
+        Command::CrossConnect(node) => node.run("cross-connect"),
         Command::Lab(lab) => lab.run(),
         Command::Look(look) => look.run(),
-        Command::Control(control) => control.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

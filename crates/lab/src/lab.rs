@@ -18,6 +18,9 @@ use crate::topology::{Customer, Topology};
 /// Control is a daemon without a namespace of its own: it listens on loopback, where its clients are.
 pub const CONTROL: &str = "control";
 
+/// How much our daemons log.
+const LOG: &str = "CAUSEWAY_LOG";
+
 /// One lab.
 #[derive(Debug)]
 pub struct Lab {
@@ -143,6 +146,10 @@ impl Lab {
         let mut started = 0;
         for (name, mut command) in self.commands(node)? {
             if !running.iter().any(|one| one.node == name) {
+                // Their logs are what is left to look at when something went wrong.
+                if std::env::var_os(LOG).is_none() {
+                    command.env(LOG, "info");
+                }
                 process::start(self.name(), &name, &mut command, &self.place.log(&name))?;
                 started += 1;
             }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use causeway_client::Client;
 
-use crate::blueprint::Role;
+use crate::blueprint::{Role, Strand};
 use crate::lab::{CONTROL, Lab, free_listen, this_program, write_router_files};
 use crate::machine::{network, requirements, sweep, tools};
 use crate::parties::customer::Account;
 use crate::parties::{Parties, operator, provider};
+use crate::probe;
 use crate::progress::{Progress, wait_for};
 use crate::state::{Phase, Place, State};
 use crate::topology::{Topology, rules};
@@ -156,6 +157,9 @@ fn provision(
         customer.network.host_addresses().iter().try_for_each(|address| {
             wait_for_ping(lab, &customer.node(index, "host"), &address.addr().to_string(), CONVERGENCE)
         })
+    })?;
+    progress.step("packets cross both links, both ways", |_| {
+        Strand::BOTH.into_iter().try_for_each(|strand| wait_for_path(lab, index, strand, CONVERGENCE))
     })
 }
 
@@ -246,6 +250,13 @@ pub fn wait_for_sessions(
 pub fn wait_for_ping(lab: &Lab, node: &str, address: &str, patience: Duration) -> anyhow::Result<()> {
     wait_for(&format!("ping from {node} to {address}"), patience, || {
         Ok(if ping(lab, node, address, "0.2")? { Ok(()) } else { Err("no answer".to_owned()) })
+    })
+}
+
+/// Waits until packets of both families cross a strand in both directions.
+pub fn wait_for_path(lab: &Lab, index: usize, strand: Strand, patience: Duration) -> anyhow::Result<()> {
+    wait_for(&format!("packets across the {} link", strand.word()), patience, || {
+        Ok(probe::flows(lab, index, Some(strand)).map(drop).map_err(|error| format!("{error:#}")))
     })
 }
 

@@ -8,8 +8,8 @@ use crate::blueprint::Strand;
 use crate::lab::Lab;
 use crate::machine::network::{self, Cut};
 use crate::probe::{self, Probe};
-use crate::progress::{Progress, wait_for};
-use crate::up::wait_for_sessions;
+use crate::progress::Progress;
+use crate::up::{wait_for_path, wait_for_sessions};
 
 /// Between two packets of a flow.
 pub(super) const INTERVAL: Duration = Duration::from_millis(1);
@@ -45,10 +45,7 @@ pub(super) fn cut_and_heal(lab: &Lab, progress: &mut Progress, how: Cut) -> anyh
         let probe = Probe::start(probe::flows(lab, 0, None)?, INTERVAL)?;
         cables.iter().try_for_each(|cable| network::heal(lab.name(), &lab.blueprint, cable))?;
         wait_for_sessions(lab, 0, Duration::from_secs(30))?;
-        wait_for("packets cross the primary link", Duration::from_secs(10), || {
-            // Looking costs a few packets; what it says while the paths move is no error yet.
-            Ok(probe::flows(lab, 0, Some(Strand::Primary)).map(drop).map_err(|error| format!("{error:#}")))
-        })?;
+        wait_for_path(lab, 0, Strand::Primary, Duration::from_secs(10))?;
         let reports = probe.finish();
         let lost: u32 = reports.iter().map(|report| report.lost).sum();
         notes.say(format!(

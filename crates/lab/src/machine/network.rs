@@ -36,9 +36,17 @@ pub fn make(lab: &str, blueprint: &Blueprint) -> anyhow::Result<()> {
         })
         .collect();
     tools::ip(None, &lines)?;
+    // Everywhere before anything is up: a veth decides when it is brought up whether it takes redirected frames, and it
+    // does so by the GRO setting of its far end, which is in another namespace.
+    in_each_node(blueprint, |node| offloads(lab, blueprint, node))?;
+    in_each_node(blueprint, |node| finish(lab, blueprint, node))
+}
+
+/// Does something for all nodes at the same time.
+fn in_each_node(blueprint: &Blueprint, work: impl Fn(&Node) -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+    let work = &work;
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            blueprint.nodes.iter().map(|node| scope.spawn(move || finish(lab, blueprint, node))).collect();
+        let threads: Vec<_> = blueprint.nodes.iter().map(|node| scope.spawn(move || work(node))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
     })
 }
@@ -90,20 +98,26 @@ fn settings(role: Role) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The inside of one namespace.
-fn finish(lab: &str, blueprint: &Blueprint, node: &Node) -> anyhow::Result<()> {
-    let name = namespace(lab, &node.name);
-    let interfaces = blueprint.interfaces(&node.name);
-    let offloads: Vec<String> = interfaces
+/// Offload settings of a namespace's interfaces.
+fn offloads(lab: &str, blueprint: &Blueprint, node: &Node) -> anyhow::Result<()> {
+    let lines: Vec<String> = blueprint
+        .interfaces(&node.name)
         .iter()
         .map(|(ifname, _)| {
             format!("ethtool -K {ifname} tx off tso off gso off txvlan off tx-vlan-stag-hw-insert off gro on")
         })
         .collect();
-    if !offloads.is_empty() {
-        // ethtool says on its output which features changed along with others; that is no news.
-        tools::run(tools::inside(&name, "sh").args(["-ec", &offloads.join("\n")]), "")?;
+    if lines.is_empty() {
+        return Ok(());
     }
+    // ethtool says on its output which features changed along with others; that is no news.
+    tools::run(tools::inside(&namespace(lab, &node.name), "sh").args(["-ec", &lines.join("\n")]), "").map(drop)
+}
+
+/// The inside of one namespace.
+fn finish(lab: &str, blueprint: &Blueprint, node: &Node) -> anyhow::Result<()> {
+    let name = namespace(lab, &node.name);
+    let interfaces = blueprint.interfaces(&node.name);
     let mut lines = vec!["link set dev lo up".to_owned()];
     for bridge in blueprint.bridges.iter().filter(|bridge| bridge.node == node.name) {
         let ifname = &bridge.ifname;

@@ -120,7 +120,15 @@ pub fn find_crossing(flow: &Flow, namespace: &str, ifname: &str) -> anyhow::Resu
             Flow { from: Endpoint { namespace: flow.from.namespace.clone(), address }, ..flow.clone() }
         })
         .collect();
-    let crosses = crossing(&candidates, namespace, ifname)?;
-    let found = candidates.into_iter().zip(crosses).find(|(_, crosses)| *crosses);
-    found.map(|(flow, _)| flow).with_context(|| format!("{}: no flow of {} crosses {ifname}", flow.name, PORTS.len()))
+    let tap = tap(namespace, ifname)?;
+    for (flow, number) in candidates.iter().zip(LOOKING..) {
+        send_one(flow, number)?;
+    }
+    let deadline = Instant::now() + Duration::from_millis(200);
+    while let Some((_, packet)) = next(&tap, deadline) {
+        if let Some(flow) = packet.flow.checked_sub(LOOKING).and_then(|number| candidates.get(number as usize)) {
+            return Ok(flow.clone());
+        }
+    }
+    bail!("{}: no flow of {} crosses {ifname}", flow.name, PORTS.len())
 }
