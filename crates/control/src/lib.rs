@@ -17,6 +17,7 @@ mod first_start;
 mod identity;
 mod nodes;
 mod operation;
+mod pairs;
 mod reconcile;
 mod results;
 mod serve;

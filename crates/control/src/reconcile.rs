@@ -7,19 +7,21 @@
 //!
 //! The bell says nothing; each round looks at everything. An operation is done when its change is planned and stored: a
 //! node that is away gets it when it is back, and is not waited for. Of a pair of nodes the second is given its change
-//! when the first has applied its own, or after [`PATIENCE`], so that a change that breaks a node breaks one.
+//! when the first has applied its own, or after [`PATIENCE`], so that a change that breaks a node breaks one; what only
+//! adds reaches both at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use causeway_edge_types::EdgeConfig;
-use causeway_model::{Link, Problem, Snapshot};
+use causeway_model::Problem;
 use causeway_plan::Planned;
 
 use crate::app::App;
 use crate::complete::complete;
 use crate::operation::OperationStatus;
+use crate::pairs::{first_of_pair, only_adds};
 use crate::world::World;
 
 /// How long the second of a pair waits for the first.
@@ -113,7 +115,7 @@ impl Reconciler {
                 self.waiting_since.remove(&name);
                 continue;
             }
-            if self.has_to_wait(app, world, planned, &name) {
+            if !given.is_some_and(|given| only_adds(given, wanted)) && self.has_to_wait(app, world, planned, &name) {
                 continue;
             }
             self.waiting_since.remove(&name);
@@ -144,32 +146,6 @@ impl Reconciler {
         }
         self.waiting_since.entry(name.to_owned()).or_insert_with(Instant::now).elapsed() < PATIENCE
     }
-}
-
-/// The node whose turn is before this one's: the primary link's edge of the same location and provider, the gateway's
-/// instance 0. None for the first itself.
-fn first_of_pair(snapshot: &Snapshot, name: &str) -> Option<String> {
-    if let Some(edge) = snapshot.edges.get(name) {
-        if edge.link == Link::Primary {
-            return None;
-        }
-        return snapshot
-            .edges
-            .iter()
-            .find(|(_, other)| {
-                other.link == Link::Primary && other.peering_location.eq_ignore_ascii_case(&edge.peering_location)
-            })
-            .map(|(key, _)| key.clone());
-    }
-    let node = snapshot.gateway_nodes.get(name)?;
-    if node.instance == 0 {
-        return None;
-    }
-    snapshot
-        .gateway_nodes
-        .iter()
-        .find(|(_, other)| other.instance == 0 && other.virtual_network.eq_ignore_ascii_case(&node.virtual_network))
-        .map(|(key, _)| key.clone())
 }
 
 /// What could not be planned, by the key of the resource.

@@ -45,7 +45,7 @@ impl From<Refused> for Answer {
         let mut answer = Answer::ok(refused.body()).status(refused.status);
         answer.headers.push(("x-ms-failure-cause", "gateway".to_owned()));
         if let Some(challenge) = refused.challenge {
-            answer.headers.push(("www-authenticate", challenge));
+            answer.headers.push(("www-authenticate", challenge.into()));
         }
         answer
     }

@@ -107,10 +107,8 @@ impl Family for Circuits {
         let mut read = Reader::new(body);
         let circuit = parse(call, &mut read, id, before);
         let global_reach = read.boolean("properties.globalReachEnabled");
-        let change = circuit.as_ref().map(|circuit| Change::Put(Resource::Circuit(Box::new(circuit.clone()))));
-        let fails_later = admit(draft, read.problems, change.as_ref())?;
-        // Without a circuit there were problems, and they have been told.
-        let circuit = circuit.ok_or_else(|| Refused::problems(vec![]))?;
+        let change = Change::Put(Resource::Circuit(Box::new(circuit.clone())));
+        let fails_later = admit(draft, read, Some(&change))?;
         let location = circuit.location.clone();
         let key = circuit.id.key();
         if let Some(is_enabled) = global_reach {
@@ -153,15 +151,14 @@ impl Family for Circuits {
     }
 }
 
-/// A circuit out of a body; none when it could not be read well enough to be judged.
-fn parse(call: &Call<'_>, read: &mut Reader<'_>, id: ResourceId, before: Option<&Circuit>) -> Option<Circuit> {
+/// A circuit out of a body. What could not be read is a problem already, and stands in for itself here.
+fn parse(call: &Call<'_>, read: &mut Reader<'_>, id: ResourceId, before: Option<&Circuit>) -> Circuit {
     if read.at("properties.expressRoutePort").is_some() || read.at("properties.bandwidthInGbps").is_some() {
         read.problems.push(Problem::bad_request(
             "NotImplemented",
             "properties.expressRoutePort",
             "properties.expressRoutePort: circuits on ports of one's own are not offered by this deployment yet; circuits of a service provider are.",
         ));
-        return None;
     }
     let location = read.text("location").map(str::to_owned).or_else(|| before.map(|circuit| circuit.location.clone()));
     if location.is_none() {
@@ -191,9 +188,9 @@ fn parse(call: &Call<'_>, read: &mut Reader<'_>, id: ResourceId, before: Option<
     let mut circuit = Circuit {
         location: location.unwrap_or_default(),
         tags: tags.or_else(|| before.map(|circuit| circuit.tags.clone())).unwrap_or_default(),
-        sku: sku?,
-        provider: listed_provider(call.world, provider?),
-        peering_location: peering_location?,
+        sku,
+        provider: listed_provider(call.world, provider.unwrap_or_default()),
+        peering_location: peering_location.unwrap_or_default(),
         bandwidth_mbps: bandwidth_mbps.unwrap_or_default(),
         allow_classic_operations: classic.unwrap_or(before.is_some_and(|circuit| circuit.allow_classic_operations)),
         service_key: before.map_or_else(Uuid::new_v4, |circuit| circuit.service_key),
@@ -206,7 +203,7 @@ fn parse(call: &Call<'_>, read: &mut Reader<'_>, id: ResourceId, before: Option<
         id,
     };
     children(call, read, &mut circuit);
-    Some(circuit)
+    circuit
 }
 
 /// Children that the body has are made or changed; those that it leaves out are kept.
@@ -221,7 +218,8 @@ fn children(call: &Call<'_>, read: &mut Reader<'_>, circuit: &mut Circuit) {
         let mut of_child = Reader::new(child);
         let peering = peerings::parse(&mut of_child, kind, circuit.peerings.get(&kind), order, None);
         read.problems.append(&mut of_child.problems);
-        circuit.peerings.extend(peering.map(|peering| (kind, peering)));
+        read.blamed.append(&mut of_child.blamed);
+        circuit.peerings.insert(kind, peering);
     }
     for child in read.list("properties.authorizations").unwrap_or_default() {
         if let Some(name) = child.get("name").and_then(Value::as_str) {
@@ -230,11 +228,11 @@ fn children(call: &Call<'_>, read: &mut Reader<'_>, circuit: &mut Circuit) {
     }
 }
 
-fn sku(read: &mut Reader<'_>, before: Option<&Circuit>) -> Option<CircuitSku> {
+fn sku(read: &mut Reader<'_>, before: Option<&Circuit>) -> CircuitSku {
     if read.at("sku").is_none()
         && let Some(circuit) = before
     {
-        return Some(circuit.sku.clone());
+        return circuit.sku.clone();
     }
     let problems = read.problems.len();
     let (mut tier, mut family) = (read.word("sku.tier", &TIERS), read.word("sku.family", &FAMILIES));
@@ -254,7 +252,9 @@ fn sku(read: &mut Reader<'_>, before: Option<&Circuit>) -> Option<CircuitSku> {
             ),
         ));
     }
-    Some(CircuitSku { tier: tier?, family: family? })
+    let unread =
+        before.map_or(CircuitSku { tier: SkuTier::Standard, family: SkuFamily::UnlimitedData }, |old| old.sku.clone());
+    CircuitSku { tier: tier.unwrap_or(unread.tier), family: family.unwrap_or(unread.family) }
 }
 
 /// The provider's name as it is listed, where there is one.

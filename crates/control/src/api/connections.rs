@@ -61,7 +61,7 @@ pub fn show(call: &Call<'_>, connection: &GatewayConnection) -> Value {
     body
 }
 
-fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&GatewayConnection>) -> Option<GatewayConnection> {
+fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&GatewayConnection>) -> GatewayConnection {
     let location = read.text("location").map(str::to_owned).or_else(|| before.map(|old| old.location.clone()));
     if location.is_none() {
         read.missing("location");
@@ -84,18 +84,18 @@ fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&GatewayConnectio
     let weight = read.number("properties.routingWeight", 0, 32_000);
     let key = read.text("properties.authorizationKey").map(Secret::new);
     let fast_path = read.boolean("properties.expressRouteGatewayBypass");
-    Some(GatewayConnection {
+    GatewayConnection {
         location: location.unwrap_or_default(),
         tags,
         resource_guid: before.map_or_else(Uuid::new_v4, |old| old.resource_guid),
-        gateway: gateway?,
-        circuit: circuit?,
+        gateway: gateway.unwrap_or_else(|| ResourceId::new("")),
+        circuit: circuit.unwrap_or_else(|| ResourceId::new("")),
         routing_weight: weight.or(before.map(|old| old.routing_weight)).unwrap_or(0),
         authorization_key: key.or_else(|| before.and_then(|old| old.authorization_key.clone())),
         fast_path: fast_path.or(before.map(|old| old.fast_path)).unwrap_or(false),
         provisioning_state: ProvisioningState::Updating,
         id,
-    })
+    }
 }
 
 /// Marks the authorization that the connection redeems, so that no other can.
@@ -148,9 +148,8 @@ impl Family for Connections {
         let before = call.world.snapshot.connections.get(&id.key());
         let mut read = Reader::new(body);
         let connection = parse(&mut read, id, before);
-        let change = connection.clone().map(|connection| Change::Put(Resource::GatewayConnection(connection)));
-        let fails_later = admit(draft, read.problems, change.as_ref())?;
-        let connection = connection.ok_or_else(|| Refused::problems(vec![]))?;
+        let change = Change::Put(Resource::GatewayConnection(connection.clone()));
+        let fails_later = admit(draft, read, Some(&change))?;
         let location = connection.location.clone();
         if fails_later.is_none() {
             redeem(draft, &connection);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use causeway_model::{Change, Problem, Refusal, ResourceId};
 use serde_json::Value;
 
+use super::reader::Reader;
 use super::refused::Refused;
 use crate::identity::Principal;
 use crate::nodes::Nodes;
@@ -218,12 +219,32 @@ pub fn no_such_action(call: &Call<'_>) -> Refused {
     )
 }
 
+/// What reading a body found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    problems: Vec<Problem>,
+    blamed: Vec<String>,
+}
+
+impl From<Vec<Problem>> for Found {
+    fn from(problems: Vec<Problem>) -> Self {
+        Found { problems, blamed: vec![] }
+    }
+}
+
+impl From<Reader<'_>> for Found {
+    fn from(read: Reader<'_>) -> Self {
+        Found { problems: read.problems, blamed: read.blamed.iter().map(|path| (*path).to_owned()).collect() }
+    }
+}
+
 /// Asks the model whether a change may go ahead, and puts its problems beside those of reading the body. A field that
 /// could not be read is not blamed a second time. What is left is the problem that the operation fails with later.
-pub fn admit(draft: &Draft, mut problems: Vec<Problem>, change: Option<&Change>) -> Result<Option<Problem>, Refused> {
+pub fn admit(draft: &Draft, found: impl Into<Found>, change: Option<&Change>) -> Result<Option<Problem>, Refused> {
+    let Found { mut problems, mut blamed } = found.into();
     if let Some(change) = change {
         let admitted = causeway_model::admit(&draft.world.snapshot, change);
-        let blamed: Vec<String> = problems.iter().map(|problem| problem.target.clone()).collect();
+        blamed.extend(problems.iter().map(|problem| problem.target.clone()));
         problems.extend(admitted.into_iter().filter(|problem| !blamed.contains(&problem.target)));
     }
     let (later, now): (Vec<Problem>, Vec<Problem>) =

@@ -90,7 +90,7 @@ fn show(world: &World, gateway: &Gateway) -> Value {
     body
 }
 
-fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&Gateway>) -> Option<Gateway> {
+fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&Gateway>) -> Gateway {
     let location = read.text("location").map(str::to_owned).or_else(|| before.map(|gateway| gateway.location.clone()));
     if location.is_none() {
         read.missing("location");
@@ -118,16 +118,16 @@ fn parse(read: &mut Reader<'_>, id: ResourceId, before: Option<&Gateway>) -> Opt
     if subnet.is_none() {
         read.missing("properties.ipConfigurations.subnet.id");
     }
-    Some(Gateway {
+    Gateway {
         location: location.unwrap_or_default(),
         tags,
         resource_guid: before.map_or_else(Uuid::new_v4, |gateway| gateway.resource_guid),
-        sku: sku?,
-        subnet: subnet?,
+        sku: sku.unwrap_or_default(),
+        subnet: subnet.unwrap_or_else(|| ResourceId::new("")),
         public_ip,
         provisioning_state: ProvisioningState::Updating,
         id,
-    })
+    }
 }
 
 /// What is kept beyond the model.
@@ -185,9 +185,8 @@ impl Family for Gateways {
         let before = call.world.snapshot.gateways.get(&id.key());
         let mut read = Reader::new(body);
         let gateway = parse(&mut read, id, before);
-        let change = gateway.clone().map(|gateway| Change::Put(Resource::Gateway(gateway)));
-        let fails_later = admit(draft, read.problems, change.as_ref())?;
-        let gateway = gateway.ok_or_else(|| Refused::problems(vec![]))?;
+        let change = Change::Put(Resource::Gateway(gateway.clone()));
+        let fails_later = admit(draft, read, Some(&change))?;
         let (key, location) = (gateway.id.key(), gateway.location.clone());
         draft.say(&key, said(body));
         draft.put(&key, gateway);

@@ -111,7 +111,7 @@ fn authenticate(app: &App, request: &Request) -> Result<Principal, Refused> {
             "Bearer authorization_uri=\"{}/{}\", error=\"{error}\", error_description=\"{message}\"",
             request.base, app.tenant
         );
-        Refused { challenge: Some(header), ..Refused::new(401, code, message) }
+        Refused { challenge: Some(header.into()), ..Refused::new(401, code, message) }
     };
     let Some(token) = request.bearer() else {
         let message = "Authentication failed. The 'Authorization' header is missing.".to_owned();

@@ -84,14 +84,14 @@ pub fn show(world: &World, circuit: &Circuit, peering: &Peering) -> Value {
 }
 
 /// A peering out of a body, with what it leaves out kept from before: IPv6 is merged, never a replacement, and an absent
-/// key is the old key, since no GET shows it. None when it could not be read well enough to be judged.
+/// key is the old key, since no GET shows it. What could not be read is a problem already, and is 0 or absent here.
 pub fn parse(
     read: &mut Reader<'_>,
     kind: PeeringKind,
     before: Option<&Peering>,
     order: EndpointOrder,
     provider: Option<&str>,
-) -> Option<Peering> {
+) -> Peering {
     if let Some(said) = read.text("properties.peeringType")
         && !said.eq_ignore_ascii_case(peering_name(kind))
     {
@@ -106,7 +106,6 @@ pub fn parse(
     };
     let peer_asn = number("properties.peerASN", u32::MAX, before.map(|peering| peering.peer_asn));
     let vlan_id = number("properties.vlanId", 4094, before.map(|peering| u32::from(peering.vlan_id)));
-    let problems = read.problems.len();
     let ipv4 = link_subnets(
         read,
         "properties.",
@@ -121,7 +120,6 @@ pub fn parse(
         before.and_then(|peering| peering.ipv6),
         LinkSubnets::from_125,
     );
-    let subnets_are_read = read.problems.len() == problems;
     let is_enabled = read.word("properties.state", &[("Enabled", true), ("Disabled", false)]);
     let key = match read.text("properties.sharedKey").map(shared_key) {
         Some(Ok(key)) => Some(key),
@@ -131,16 +129,13 @@ pub fn parse(
         }
         None => before.and_then(|peering| peering.shared_key.clone()),
     };
-    if !subnets_are_read && ipv4.is_none() && ipv6.is_none() {
-        return None;
-    }
-    Some(Peering {
+    Peering {
         kind,
         is_enabled: is_enabled.or(before.map(|peering| peering.is_enabled)).unwrap_or(true),
-        peer_asn: peer_asn?,
+        peer_asn: peer_asn.unwrap_or_default(),
         ipv4,
         ipv6,
-        vlan_id: vlan_id.and_then(|vlan| u16::try_from(vlan).ok())?,
+        vlan_id: vlan_id.and_then(|vlan| u16::try_from(vlan).ok()).unwrap_or_default(),
         shared_key: key,
         endpoint_order: before.map_or(order, |peering| peering.endpoint_order),
         last_modified_by: match (provider, before) {
@@ -149,7 +144,7 @@ pub fn parse(
             (None, _) => String::new(),
         },
         provisioning_state: ProvisioningState::Updating,
-    })
+    }
 }
 
 /// Puts a peering on a circuit; whether it is new.
@@ -165,14 +160,10 @@ pub fn put(
     let before = circuit.peerings.get(&kind);
     let mut read = Reader::new(body);
     let peering = parse(&mut read, kind, before, call.world.snapshot.deployment.endpoint_order, provider);
-    let changed = peering.map(|peering| {
-        let mut circuit = circuit.clone();
-        circuit.peerings.insert(kind, peering);
-        circuit
-    });
-    let change = changed.as_ref().map(|circuit| Change::Put(Resource::Circuit(Box::new(circuit.clone()))));
-    let fails_later = admit(draft, read.problems, change.as_ref())?;
-    let changed = changed.ok_or_else(|| Refused::problems(vec![]))?;
+    let mut changed = circuit.clone();
+    changed.peerings.insert(kind, peering);
+    let change = Change::Put(Resource::Circuit(Box::new(changed.clone())));
+    let fails_later = admit(draft, read, Some(&change))?;
     let location = changed.location.clone();
     put_changed(draft, changed);
     Ok(Put { is_new: before.is_none(), location, fails_later, is_synchronous: false })

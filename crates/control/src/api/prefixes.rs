@@ -20,6 +20,8 @@ pub fn link_subnets<N: FromStr + Copy>(
     let primary: Option<N> = read.parsed(&one, "InvalidPeerAddressPrefix", form);
     let secondary: Option<N> = read.parsed(&other, "InvalidPeerAddressPrefix", form);
     if read.problems.len() > problems {
+        // There are subnets; that they can't be read has been said.
+        read.blamed.push("properties.primaryPeerAddressPrefix");
         return None;
     }
     if let (Some(block), None, None) = (primary, secondary, before)

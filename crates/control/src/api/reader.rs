@@ -13,12 +13,14 @@ pub struct Reader<'a> {
     body: &'a Value,
     /// What is wrong so far.
     pub problems: Vec<Problem>,
+    /// Fields that the model would blame for what could not be read.
+    pub blamed: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `body`.
     pub fn new(body: &'a Value) -> Reader<'a> {
-        Reader { body, problems: vec![] }
+        Reader { body, problems: vec![], blamed: vec![] }
     }
 
     /// The value at a path like `properties.sku.tier`; none when it is absent or null.
@@ -48,21 +50,19 @@ impl<'a> Reader<'a> {
 
     /// A text that has to be there.
     pub fn required_text(&mut self, path: &str) -> Option<&'a str> {
-        let before = self.problems.len();
         let text = self.text(path);
-        if text.is_none() && self.problems.len() == before {
+        if text.is_none() {
             self.missing(path);
         }
         text
     }
 
-    /// Notes that something is missing.
+    /// Notes that something is missing, unless it is there and could not be read.
     pub fn missing(&mut self, path: &str) {
-        self.problems.push(Problem::bad_request(
-            "MissingRequiredProperty",
-            path,
-            format!("{path} is missing; it has to be given."),
-        ));
+        if self.problems.iter().all(|problem| problem.target != path) {
+            let message = format!("{path} is missing; it has to be given.");
+            self.problems.push(Problem::bad_request("MissingRequiredProperty", path, message));
+        }
     }
 
     /// A whole number from `from` to `to`.

@@ -13,11 +13,11 @@ pub struct Refused {
     /// Its message.
     pub message: String,
     /// The field that it is about.
-    pub target: Option<String>,
+    pub target: Option<Box<str>>,
     /// Every problem, where there are several.
     pub details: Vec<Problem>,
     /// `WWW-Authenticate`, with a 401.
-    pub challenge: Option<String>,
+    pub challenge: Option<Box<str>>,
 }
 
 impl Refused {
@@ -65,7 +65,7 @@ impl Refused {
         let status = if let [status] = statuses[..] { status } else { 400 };
         match &problems[..] {
             [only] => Refused {
-                target: (!only.target.is_empty()).then(|| only.target.clone()),
+                target: (!only.target.is_empty()).then(|| only.target.as_str().into()),
                 ..Refused::new(status, &only.code, only.message.clone())
             },
             several => {
@@ -80,7 +80,7 @@ impl Refused {
     pub fn body(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
         if let Some(target) = &self.target {
-            error["target"] = Value::from(target.as_str());
+            error["target"] = Value::from(&**target);
         }
         error["details"] = self
             .details

@@ -11,8 +11,11 @@ pub struct ServiceProviders;
 
 fn show(provider: &ServiceProvider) -> Value {
     let offer = |mbps: &u32| {
-        let name =
-            if *mbps >= 1_000 && mbps % 1_000 == 0 { format!("{}Gbps", mbps / 1_000) } else { format!("{mbps}Mbps") };
+        let name = if *mbps >= 1_000 && mbps.is_multiple_of(1_000) {
+            format!("{}Gbps", mbps / 1_000)
+        } else {
+            format!("{mbps}Mbps")
+        };
         json!({"offerName": name, "valueInMbps": mbps})
     };
     json!({
