@@ -70,10 +70,12 @@ fn fib(outputs: &[Output]) -> Vec<&FibChange> {
 #[test]
 fn a_failure_is_one_flip_before_anything_else_with_any_number_of_prefixes() {
     type Fail = fn(&mut Rig, PeerId);
-    let fails: [(&str, Fail); 4] = [
+    let fails: [(&str, Fail); 5] = [
         ("link", |rig, _| rig.link("p1", false)),
         ("bfd", |rig, id| rig.bfd(id, BfdState::Down, BfdDiagnostic::None)),
         ("transport", |rig, id| rig.lose(id)),
+        // The NOTIFICATION that ends the session comes after the flip.
+        ("no BGP", |rig, id| rig.say(rig.transports[&id], b"GET / HTTP/1.1\r\n\r\n")),
         ("concatenated path", |rig, id| rig.bfd(id, BfdState::Up, BfdDiagnostic::ConcatenatedPathDown)),
     ];
     for (what, fail) in fails {
