@@ -210,6 +210,11 @@ fn a_second_connection_to_an_established_session_is_refused_unless_the_peer_rest
         let (config, id) = one_peer();
         let mut rig = Rig::new(config);
         let first = rig.establish(id, &manners);
+        // Right after the session came up, it is the other half of a collision.
+        let late = rig.accept(id);
+        rig.say(late, &bgp::encode_open(&manners.open(Family::Ipv4)));
+        assert_eq!(refusal(&mut rig, late), (code::CEASE, cease::COLLISION_RESOLUTION));
+        assert_eq!(rig.state(id), BgpState::Established);
         rig.pass(3 * S);
         let second = rig.accept(id);
         rig.say(second, &bgp::encode_open(&manners.open(Family::Ipv4)));
