@@ -12,12 +12,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-use causeway_edge::dataplane::{BenchPrograms, Dataplane};
+use causeway_edge::dataplane::{BenchPrograms, Dataplane, Options, XdpDataplane};
 use causeway_router::{FibChange, GroupId, RouteTarget};
 use libbpf_rs::{MapCore, MapFlags};
 use nodes::chain::{Chain, Router, VRF, ip};
 use nodes::packets::{Outer, datagram, ethernet, ipv4, ipv6, kind_of, udp};
-use nodes::{Node, can_run};
+use nodes::{Node, TestEdge, can_run};
 
 const LIVE_FRAMES: u32 = 2; // BPF_F_TEST_XDP_LIVE_FRAMES
 const ROUNDS: usize = 7;
@@ -29,6 +29,11 @@ fn main() {
     let mut chain = Chain::new("bench", ["10.0.0.1", "10.0.0.2"]);
     per_packet(&mut chain);
     per_second(&mut chain);
+}
+
+/// Others on the machine only ever make a run slower, so that the fastest says most about the program.
+fn fastest(values: Vec<f64>) -> f64 {
+    values.into_iter().fold(f64::INFINITY, f64::min)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -112,7 +117,7 @@ fn per_packet(chain: &mut Chain) {
         "\nNanoseconds for each packet in the edge's program (BPF_PROG_TEST_RUN, 1,000,000 packets of 128 bytes and"
     );
     println!(
-        "more to 4096 random destinations, median of {ROUNDS}; the bench's own work, measured alone, is taken off)\n"
+        "more to 4096 random destinations, fastest of {ROUNDS}; the bench's own work, measured alone, is taken off)\n"
     );
     let runner = Runner::load(&chain.edge);
     let (p0, f0) = (chain.edge.node.interface("p0").0, chain.edge.node.interface("f0").0);
@@ -127,7 +132,7 @@ fn per_packet(chain: &mut Chain) {
             assert_eq!(action, 4, "{program} does not forward");
             all.push(nanoseconds);
         }
-        median(all)
+        fastest(all)
     };
 
     let mut numbers = Numbers(7);
@@ -175,7 +180,7 @@ fn per_packet(chain: &mut Chain) {
             let packet = packet.clone();
             all.push(chain.provider.node.run(move || run(fd, a0, &packet, 1_000_000, 0)).1);
         }
-        median(all) - restore
+        fastest(all) - restore
     });
     line("two tags to VXLAN, IPv4, 3 routes, one destination", measure("bench_port", p0, &one4) - restore);
     line("two tags to VXLAN, IPv6, 3 routes, one destination", measure("bench_port", p0, &one6) - restore);
@@ -228,6 +233,22 @@ fn per_packet(chain: &mut Chain) {
         prefixes.len(),
         median(flips)
     );
+    chain.edge.kill();
+    let begin = Instant::now();
+    chain.edge.start();
+    println!("A new process with all of them adopted, to configured: {:.0} ms", begin.elapsed().as_secs_f64() * 1000.0);
+    chain.fill_edge("10.0.0.2", 7);
+    let begin = Instant::now();
+    chain.edge.apply(&[FibChange::VrfComplete(VRF)]);
+    println!("And to sweep them, none having been given again: {:.0} ms", begin.elapsed().as_secs_f64() * 1000.0);
+    let empty = TestEdge::new("bench-open");
+    let (node, id) = (Node::new(), empty.id.clone());
+    let begin = Instant::now();
+    node.run(move || XdpDataplane::open(&id, &Options::default()).map(drop)).expect("it opens");
+    println!(
+        "An empty data plane with room for 65,535 attachments, to open: {:.0} ms",
+        begin.elapsed().as_secs_f64() * 1000.0
+    );
     let changes: Vec<FibChange> = prefixes
         .iter()
         .map(|address| FibChange::RouteRemoved { vrf: VRF, prefix: ipnet::IpNet::new(*address, 24).expect("a prefix") })
@@ -273,8 +294,8 @@ fn rate(generator: (&Node, &str), sink: (&Node, &str), runner: &Runner, frame: &
         }
     }
     attach(sink.0, sink.1, None);
-    let sent = median(all);
-    Rate { sent, arrived: sent * median(delivered) }
+    let best = (0..all.len()).max_by(|one, other| f64::total_cmp(&all[*one], &all[*other])).expect("there are rounds");
+    Rate { sent: all[best], arrived: all[best] * delivered[best] }
 }
 
 /// Puts a program on an interface by netlink, or takes it off.
@@ -289,7 +310,7 @@ fn attach(node: &Node, interface: &str, program: Option<i32>) {
 
 fn per_second(chain: &mut Chain) {
     println!(
-        "\nThousands of packets a second through veth, all on one CPU (median of 3; live frames of BPF_PROG_TEST_RUN)\n"
+        "\nThousands of packets a second through veth, all on one CPU (best of 3; live frames of BPF_PROG_TEST_RUN)\n"
     );
     println!("{:<46} {:>12} {:>12} {:>12} {:>12}", "", "64 B sent", "arrived", "1400 B sent", "arrived");
     let dead = [0x02, 0, 0, 0, 0, 0x99];

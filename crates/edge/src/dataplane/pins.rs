@@ -91,8 +91,12 @@ pub fn make_directory(path: &Path) -> Result<()> {
 pub fn unpin_all(root: &Path, edge: &EdgeId) -> Result<()> {
     let directory = edge_directory(root, edge);
     remove_tree(&directory)?;
-    // The root goes with the last edge.
-    let _ = fs::remove_dir(root);
+    // The root, and what it is in, go with the last edge; a directory that is not empty stays by itself.
+    for above in root.ancestors().take_while(|above| above.starts_with(BPFFS) && *above != Path::new(BPFFS)) {
+        if fs::remove_dir(above).is_err() {
+            break;
+        }
+    }
     Ok(())
 }
 
