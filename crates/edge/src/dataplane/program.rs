@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use causeway_edge_types::EdgeId;
-use libbpf_rs::{MapCore, MapHandle, Object, ObjectBuilder, Program};
+use libbpf_rs::{MapCore, MapHandle, Object, ObjectBuilder, PrintLevel, Program};
 
 use super::layout::MAX_NUMBER;
 use super::pins;
@@ -62,6 +62,14 @@ impl Loaded {
     /// Loads the program onto pinned tables; where they are missing or of another shape, onto new ones.
     pub fn load(edge: &EdgeId, options: &Options) -> Result<Loaded> {
         require_capabilities()?;
+        // What libbpf has to say goes where everything else goes; its own print would be in the middle of a status line.
+        libbpf_rs::set_print(Some((PrintLevel::Info, |level, text| {
+            let text = text.trim_end();
+            match level {
+                PrintLevel::Warn => tracing::warn!("libbpf: {text}"),
+                _ => tracing::debug!("libbpf: {text}"),
+            }
+        })));
         let directory = pins::prepare(&options.pin_root, edge)?;
         let pinned = TABLES.iter().filter(|table| directory.join(table).exists()).count();
         if pinned != TABLES.len() {
@@ -135,7 +143,7 @@ fn load_object(bytes: &[u8], edge: &EdgeId, options: &Options, directory: &Path)
     let mut open = ObjectBuilder::default().open_memory(&bytes).context("reading the XDP program")?;
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
-        if name.ends_with(".rodata") {
+        if name == ".rodata.seed" {
             map.set_initial_value(&flow_seed(edge).to_ne_bytes()).context("setting the flows' seed")?;
         } else if TABLES.contains(&name.as_str()) {
             map.set_pin_path(directory.join(&name)).with_context(|| format!("naming the pin of table {name}"))?;
