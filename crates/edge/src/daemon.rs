@@ -106,7 +106,7 @@ pub fn run_with(
     let store = ConfigStore::open(&options.data)?;
     let _lock = lock(&options.data)?;
     raise_file_limit();
-    let signals = Signals::block()?;
+    let mut signals = Signals::take()?;
     let namespace = match &options.netns {
         Some(path) => Namespace::open(path)?,
         None => Namespace::current()?,
@@ -161,7 +161,7 @@ pub fn run_with(
     read_config_file(&options, &intake);
     start_helpers(&options, &edge, &intake, &board, seed)?;
 
-    let result = wait(&options, &signals, &intake, &router_thread);
+    let result = wait(&options, &mut signals, &intake, &router_thread);
     mailbox.send(Command::Stop);
     bfd_mailbox.send(crate::bfd_driver::BfdCommand::Stop);
     board.close();
@@ -237,7 +237,7 @@ fn start_helpers(
 
 fn wait(
     options: &EdgeOptions,
-    signals: &Signals,
+    signals: &mut Signals,
     intake: &Intake,
     router: &JoinHandle<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {

@@ -1,9 +1,24 @@
-//! SIGTERM, SIGINT and SIGHUP, waited for by one thread and blocked in all others.
+//! SIGTERM, SIGINT and SIGHUP. Handlers only note that a signal came, whatever thread it came to; one thread looks.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use nix::sys::signal::{SigSet, Signal as Unix};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal as Unix, sigaction};
+
+/// How often the thread looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+static IS_STOPPED: AtomicBool = AtomicBool::new(false);
+static RELOADS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn stop(_: libc::c_int) {
+    IS_STOPPED.store(true, Ordering::Relaxed);
+}
+
+extern "C" fn reload(_: libc::c_int) {
+    RELOADS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// What a person or a supervisor wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,29 +29,42 @@ pub enum Signal {
     Reload,
 }
 
-/// The signals, blocked in the thread that asked and in those that it starts from then on.
+/// The signals from now on.
 #[derive(Debug)]
 pub struct Signals {
-    set: SigSet,
+    reloads_seen: u32,
 }
 
 impl Signals {
-    /// Blocks them.
-    pub fn block() -> anyhow::Result<Signals> {
-        let set = SigSet::from_iter([Unix::SIGTERM, Unix::SIGINT, Unix::SIGHUP]);
-        set.thread_block().context("cannot block signals")?;
-        Ok(Signals { set })
+    /// Takes the signals over for the whole process.
+    pub fn take() -> anyhow::Result<Signals> {
+        let handlers: [(Unix, extern "C" fn(libc::c_int)); 3] =
+            [(Unix::SIGTERM, stop), (Unix::SIGINT, stop), (Unix::SIGHUP, reload)];
+        for (signal, handler) in handlers {
+            let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
+            // SAFETY: the handlers touch nothing but atomics, which is safe at any point of any thread.
+            unsafe { sigaction(signal, &action) }.with_context(|| format!("cannot handle {signal}"))?;
+        }
+        Ok(Signals { reloads_seen: RELOADS.load(Ordering::Relaxed) })
     }
 
     /// The next one that comes within `limit`.
-    pub fn wait(&self, limit: Duration) -> Option<Signal> {
-        let timeout = libc::timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
-        // SAFETY: both arguments outlive the call, and no information about the signal is asked for.
-        let signal = unsafe { libc::sigtimedwait(self.set.as_ref(), std::ptr::null_mut(), &raw const timeout) };
-        match Unix::try_from(signal) {
-            Ok(Unix::SIGTERM | Unix::SIGINT) => Some(Signal::Stop),
-            Ok(Unix::SIGHUP) => Some(Signal::Reload),
-            _ => None,
+    pub fn wait(&mut self, limit: Duration) -> Option<Signal> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if IS_STOPPED.load(Ordering::Relaxed) {
+                return Some(Signal::Stop);
+            }
+            let reloads = RELOADS.load(Ordering::Relaxed);
+            if reloads != self.reloads_seen {
+                self.reloads_seen = reloads;
+                return Some(Signal::Reload);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            std::thread::sleep(left.min(LOOK_EVERY));
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use causeway_edge::{EdgeOptions, run as run_edge, teardown};
 use causeway_edge_types::{Attachment, AttachmentId, BfdConfig, BgpState, EdgeConfig, EdgeStatus, Encapsulation, Tags};
+use nix::sys::signal::Signal;
 use support::bench::{SOON, bird_config, config};
 use support::bird::{Bird, has_bird};
 use support::daemon::{give, join, options};
@@ -45,6 +46,10 @@ impl Process {
             .spawn()
             .unwrap();
         Process(child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
     /// SIGKILL, and wait until it is gone.
@@ -145,6 +150,14 @@ fn a_killed_process_costs_no_packet_and_the_next_one_takes_over() {
     wait_for("IPv6 between the hosts", SOON, || ping("2001:db8:113::1", "2001:db8:51::9"), explain);
     let boot_id = status().unwrap().boot_id;
 
+    let mut renamed = edge_config();
+    renamed.generation = 2;
+    renamed.attachments[1].label = "another name".into();
+    give(&given, &renamed);
+    process.signal(Signal::SIGHUP);
+    let has_read = || status().is_some_and(|status| status.observed_generation == 2);
+    wait_for("the file that it was told to read again", SOON, has_read, explain);
+
     // A packet every 5 ms in each family, while the process is killed and another one started.
     let probe = |from: &str, to: &str| {
         Command::new("nsenter")
@@ -170,7 +183,9 @@ fn a_killed_process_costs_no_packet_and_the_next_one_takes_over() {
         assert!(text.contains("1600 received"), "{text}\n{}", explain());
     }
     assert!(start.elapsed() < Duration::from_secs(30));
-    process.kill();
+    process.signal(Signal::SIGTERM);
+    assert!(process.0.wait().unwrap().success(), "it ends well: {}", explain());
+    assert!(ping("203.0.113.1", "198.51.100.9"), "and forwarding goes on");
     drop(torn);
     assert!(!ping("203.0.113.1", "198.51.100.9"), "nothing forwards after the teardown");
 }

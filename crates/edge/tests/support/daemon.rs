@@ -11,13 +11,23 @@ use causeway_edge_types::{EdgeConfig, EdgeStatus};
 pub struct Daemon {
     pub options: EdgeOptions,
     thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
+    is_torn: bool,
 }
 
 impl Daemon {
     pub fn start(options: EdgeOptions) -> Daemon {
         options.stop.store(false, std::sync::atomic::Ordering::Relaxed);
         let given = options.clone();
-        Daemon { options, thread: Some(std::thread::spawn(move || run(given))) }
+        Daemon { options, thread: Some(std::thread::spawn(move || run(given))), is_torn: false }
+    }
+
+    /// Another one in its place, once it has been stopped.
+    pub fn restart(mut stopped: Daemon) -> Daemon {
+        assert!(stopped.thread.is_none(), "still running");
+        let options = stopped.options.clone();
+        // What it made is the next one's now.
+        stopped.is_torn = true;
+        Daemon::start(options)
     }
 
     pub fn stop(&mut self) -> anyhow::Result<()> {
@@ -32,6 +42,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if self.is_torn {
+            return;
+        }
         let stopped = self.stop();
         let torn = teardown(&self.options);
         if !std::thread::panicking() {
