@@ -72,7 +72,8 @@ static __always_inline int tunnel_frame(struct xdp_md *ctx, struct frame *frame)
 		return drop(DROP_unknown_tunnel);
 	frame->attachment = *id;
 	attachment = bpf_map_lookup_elem(&attachments, &frame->attachment);
-	if (!attachment || attachment->kind != ATTACHMENT_VXLAN || !is_same_address(&local, &attachment->local))
+	if (!attachment || attachment->kind != ATTACHMENT_VXLAN || attachment->vni != key.vni ||
+	    !is_same_address(&local, &attachment->local) || !is_same_address(&key.remote, &attachment->remote))
 		return drop(DROP_unknown_tunnel);
 	frame->type = inner->type;
 	if (is_tag(frame->type)) // RFC 7348 section 6.1
@@ -142,9 +143,14 @@ static __always_inline int port_frame(struct xdp_md *ctx)
 	attachment = bpf_map_lookup_elem(&attachments, &frame.attachment);
 	if (!attachment)
 		return drop(DROP_unknown_tags);
-	if (attachment->kind == ATTACHMENT_CROSS)
+	if (attachment->kind == ATTACHMENT_CROSS) {
+		if (attachment->host_ifindex != place.ifindex ||
+		    attachment->vni != ((__u32)place.s_tag << 16 | place.c_tag))
+			return drop(DROP_unknown_tags);
 		return cross_connect(ctx, &frame, attachment);
-	if (attachment->kind != ATTACHMENT_PORT)
+	}
+	if (attachment->kind != ATTACHMENT_PORT || attachment->port_ifindex != place.ifindex ||
+	    attachment->s_tag != place.s_tag || attachment->c_tag != place.c_tag)
 		return drop(DROP_unknown_tags);
 	return route_frame(ctx, &frame, attachment, 0);
 }
@@ -172,7 +178,7 @@ int causeway_host(struct xdp_md *ctx)
 		return drop(DROP_next_hop_down);
 	frame.attachment = *id;
 	out = bpf_map_lookup_elem(&attachments, &frame.attachment);
-	if (!out)
+	if (!out || out->host_ifindex != ifindex || out->kind == ATTACHMENT_CROSS)
 		return drop(DROP_next_hop_down);
 	frame.length = bpf_xdp_get_buff_len(ctx);
 	frame.type = eth->type;

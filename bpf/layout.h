@@ -35,17 +35,19 @@ enum attachment_kind {
 	ATTACHMENT_CROSS = 3, // frames that arrive leave by `port_ifindex` with the tags given, whatever is in them
 };
 
-// One cache line, found by the attachment's number.
+// One cache line, found by the attachment's number. It says where its frames arrive, too: a number that passes from one
+// attachment to another is seen in the tables one after the other, and what arrives at the old place must not be taken
+// for the new owner's.
 struct attachment {
 	__u32 vrf;
 	__u8 kind;
 	__u8 reserved;
 	__u16 mtu; // largest IP packet
 	__u32 port_ifindex;
-	__u32 host_ifindex;
-	__u16 s_tag; // 0: no such tag
+	__u32 host_ifindex; // of a cross-connect: the port that its frames arrive on
+	__u16 s_tag;        // 0: no such tag
 	__u16 c_tag;
-	__u32 vni;
+	__u32 vni; // of a cross-connect: the tags that its frames arrive with, S-tag << 16 | C-tag
 	struct mac host_mac;
 	__u16 underlay; // how `remote` is reached: an index of that table
 	struct address local;

@@ -4,10 +4,11 @@ mod nodes;
 
 use std::path::Path;
 
-use causeway_edge::dataplane::layout::{ROUTE_GROUP, ROUTE_LOCAL};
+use causeway_edge::dataplane::layout::{AttachmentEntry, ROUTE_GROUP, ROUTE_LOCAL, bytes_of, from_bytes};
 use causeway_edge::dataplane::{DEFAULT_ROOT, Dataplane, HostAttachment, Options, Port, XdpDataplane, unpin_all};
 use causeway_edge_types::{AttachmentId, Encapsulation, Tags, VrfId};
 use causeway_router::{FibChange, GroupId, RouteTarget};
+use libbpf_rs::{MapCore, MapFlags};
 use nodes::bench::{Bench, XDP_DROP, XDP_REDIRECT, from_customer, group, host_mac, ip, route};
 use nodes::packets::{datagram, ethernet};
 use nodes::{Node, TestEdge, can_run};
@@ -254,4 +255,47 @@ fn a_new_host_interface_takes_over_from_one_that_vanished() {
     assert_eq!(bench.put(bench.hosts[0], true, &frame).action, XDP_REDIRECT);
     let links = Path::new(DEFAULT_ROOT).join(&bench.edge.id.0).join("v1/links");
     assert_eq!(std::fs::read_dir(links).expect("readable").count(), 8, "three ports and five host interfaces");
+}
+
+#[test]
+fn a_number_that_passes_to_another_attachment_takes_no_frames_along() {
+    if !can_run() {
+        return;
+    }
+    let mut bench = Bench::new("number");
+    let packet = datagram(ip("203.0.113.5"), ip("10.20.1.1"), 64, &[0; 40]);
+    let tunnelled = ethernet(host_mac(3), nodes::bench::GATEWAY, &[], 0x0800, &packet);
+    let tunnelled = bench.tunnel_in(3).wrap(&tunnelled);
+    let crossed = ethernet(host_mac(1), nodes::bench::CUSTOMER, &[7], 0x0800, &packet);
+    let own = ethernet(nodes::bench::CUSTOMER, host_mac(1), &[], 0x0806, &[0; 28]);
+    let (p0, f0, hx1) = (bench.p0, bench.f0, bench.hosts[0]);
+    // The tables as they are in the middle of such a change: the number's entry is new, the ways in are still the old.
+    type Case<'a> = (u32, u32, bool, &'a [u8], &'a str, fn(&mut AttachmentEntry));
+    let cases: [Case<'_>; 6] = [
+        (1, p0, false, &from_customer(1, &packet), "unknown_tags", |entry| entry.c_tag = 11),
+        (1, p0, false, &from_customer(1, &packet), "unknown_tags", |entry| entry.port_ifindex += 1),
+        (10, p0, false, &crossed, "unknown_tags", |entry| entry.vni = 8),
+        (3, f0, false, &tunnelled, "unknown_tunnel", |entry| entry.vni += 1),
+        (3, f0, false, &tunnelled, "unknown_tunnel", |entry| entry.remote[15] += 1),
+        (1, hx1, true, &own, "next_hop_down", |entry| entry.host_ifindex += 1),
+    ];
+    for (id, ifindex, is_host, frame, reason, change) in cases {
+        let before = bench.put(ifindex, is_host, frame);
+        assert!(before.reason.as_deref().is_none_or(|other| other == "no_route"), "{:?}", before.reason);
+        let poke = move |table: libbpf_rs::MapHandle, entry: AttachmentEntry| {
+            table.update(&id.to_ne_bytes(), bytes_of(&entry), MapFlags::ANY)
+        };
+        let old = bench.with(move |dataplane, _, _, _| {
+            let table = dataplane.loaded().table("attachments")?;
+            let bytes = table.lookup(&id.to_ne_bytes(), MapFlags::ANY)?.expect("an array has every index");
+            let old: AttachmentEntry = from_bytes(&bytes).expect("an entry");
+            let mut new = old;
+            change(&mut new);
+            poke(table, new)?;
+            Ok(old)
+        });
+        let verdict = bench.put(ifindex, is_host, frame);
+        assert_eq!((verdict.action, verdict.reason.as_deref()), (XDP_DROP, Some(reason)), "attachment {id}");
+        bench.with(move |dataplane, _, _, _| Ok(poke(dataplane.loaded().table("attachments")?, old)?));
+    }
 }

@@ -3,7 +3,7 @@
 mod nodes;
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +44,15 @@ fn echoes(socket: &UdpSocket, server: SocketAddr, text: &[u8]) -> bool {
     let mut buffer = [0; 2048];
     socket.send_to(text, server).is_ok()
         && socket.recv_from(&mut buffer).is_ok_and(|(length, _)| &buffer[..length] == text)
+}
+
+/// A datagram that must not come back; a short wait is enough to see one that does.
+fn is_silent(socket: &UdpSocket, server: SocketAddr, text: &[u8]) -> bool {
+    let before = socket.read_timeout().expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    let is_silent = !echoes(socket, server, text);
+    socket.set_read_timeout(before).expect("a timeout");
+    is_silent
 }
 
 struct Over(Arc<AtomicBool>);
@@ -88,7 +97,7 @@ fn customer_and_host_talk_through_tags_vrf_and_tunnel() {
         // The customer's own packets. Nobody has told the gateway the host's MAC address: its kernel finds it out.
         for (source, destination) in [("192.0.2.1", "198.51.100.10"), ("2001:db8:aaaa::1", "2001:db8:5::10")] {
             let server = echo_server(&chain.host, destination, &over.0);
-            let socket = udp_in(&chain.customer, source, Duration::from_secs(2));
+            let socket = udp_in(&chain.customer, source, Duration::from_secs(3));
             assert!(echoes(&socket, server, b"glean"), "{name} {source} to {destination}: {}", chain.drops());
             let gleaned = chain.gateway.counters(NETWORK).packets_to_host;
             assert!(gleaned > 0, "the first packet needs the kernel's help");
@@ -159,7 +168,7 @@ fn forwarding_goes_on_while_no_process_runs_and_the_next_one_adopts_it() {
     chain.edge.neighbor(ACCESS, "192.0.2.77", Some(mac));
 
     let server = echo_server(&chain.host, "198.51.100.10", &over.0);
-    let socket = udp_in(&chain.customer, "192.0.2.1", Duration::from_millis(500));
+    let socket = udp_in(&chain.customer, "192.0.2.1", Duration::from_secs(3));
     assert!(echoes(&socket, server, b"before"), "{}", chain.drops());
     let (answered, lost) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let stop = Arc::new(AtomicBool::new(false)); // the pinger stops before the server does
@@ -221,11 +230,11 @@ fn one_flip_moves_every_prefix_and_what_is_gone_stops_at_once() {
     let mac = chain.host.interface("h0").1;
     chain.gateway.neighbor(NETWORK, "198.51.100.10", Some(mac));
     let server = echo_server(&chain.host, "198.51.100.10", &over.0);
-    let socket = udp_in(&chain.customer, "192.0.2.1", Duration::from_millis(500));
+    let socket = udp_in(&chain.customer, "192.0.2.1", Duration::from_secs(3));
     assert!(echoes(&socket, server, b"up"), "{}", chain.drops());
 
     chain.edge.apply(&[FibChange::Group { group: GroupId(8), buckets: vec![] }]);
-    assert!(!echoes(&socket, server, b"down"));
+    assert!(is_silent(&socket, server, b"down"));
     assert!(chain.edge.drops().contains("next_hop_down"), "{}", chain.drops());
     chain.edge.apply(&[group(8, TUNNEL, "169.254.20.2")]);
     assert!(echoes(&socket, server, b"up again"), "{}", chain.drops());
@@ -240,9 +249,8 @@ fn one_flip_moves_every_prefix_and_what_is_gone_stops_at_once() {
     });
     provider.dataplane = Some(dataplane);
     result.expect("configured");
-    assert!(!echoes(&socket, server, b"nothing passes"));
+    assert!(is_silent(&socket, server, b"nothing passes"));
     assert!(provider.drops().contains("unknown_tags"), "{}", chain.drops());
     let (counters, _) = chain.provider.dataplane.as_ref().expect("open").counters().expect("counters");
     assert_eq!(counters.iter().map(|one| one.attachment).collect::<Vec<AttachmentId>>(), vec![]);
-    assert_eq!(socket.recv(&mut [0; 16]).expect_err("nothing").kind(), ErrorKind::WouldBlock);
 }

@@ -318,6 +318,8 @@ impl Wanted {
         let entry = AttachmentEntry {
             kind: ATTACHMENT_CROSS,
             port_ifindex: to_port.ifindex,
+            host_ifindex: from_port.ifindex,
+            vni: u32::from(from.tags.s_tag.unwrap_or(0)) << 16 | u32::from(from.tags.c_tag.unwrap_or(0)),
             s_tag: to.tags.s_tag.unwrap_or(0),
             c_tag: to.tags.c_tag.unwrap_or(0),
             ..AttachmentEntry::default()
