@@ -1,21 +1,13 @@
 //! Operations come to their end: the resource's provisioning state and the operation's status, together.
 
-use std::collections::BTreeMap;
-
-use causeway_model::{
-    Circuit, Gateway, GatewayConnection, Peering, PeeringKind, Problem, ProvisioningState, VirtualNetwork,
-};
+use causeway_model::{Circuit, Gateway, GatewayConnection, Peering, PeeringKind, ProvisioningState, VirtualNetwork};
 
 use crate::operation::{KEPT, Operation, OperationKind, OperationStatus};
 use crate::world::Draft;
 
-/// Ends every operation that is under way. `problems` are the planner's, by the key of the resource.
-pub fn complete(draft: &mut Draft, problems: &BTreeMap<String, Problem>) {
-    complete_up_to(draft, problems, u64::MAX);
-}
-
-/// The same for those that began at `revision` or before it.
-pub fn complete_up_to(draft: &mut Draft, problems: &BTreeMap<String, Problem>, revision: u64) {
+/// Ends every operation that is under way and began at `revision` or before it. What the planner could not plan fails
+/// none: an edge that is not registered yet is no fault of the customer's, and is planned as soon as it is there.
+pub fn complete(draft: &mut Draft, revision: u64) {
     let mut under_way: Vec<Operation> = draft
         .world
         .operations
@@ -25,8 +17,6 @@ pub fn complete_up_to(draft: &mut Draft, problems: &BTreeMap<String, Problem>, r
         .collect();
     under_way.sort_by_key(|operation| operation.revision);
     for mut operation in under_way {
-        // A problem that was there before (no edge registered yet) fails nothing: it is planned as soon as it can be.
-        let _ = problems;
         let failed = operation.problem.is_some();
         operation.status = if failed { OperationStatus::Failed } else { OperationStatus::Succeeded };
         if operation.kind == OperationKind::Put {
@@ -47,20 +37,24 @@ fn settle(draft: &mut Draft, operation: &Operation, state: ProvisioningState) {
         settle_circuit(&mut circuit, operation.child.as_deref(), state);
         draft.put(key, circuit);
     } else if let Some(network) = snapshot.virtual_networks.get(key) {
-        draft.put(key, VirtualNetwork { provisioning_state: state, ..network.clone() });
+        let provisioning_state = settled(network.provisioning_state, state);
+        draft.put(key, VirtualNetwork { provisioning_state, ..network.clone() });
     } else if let Some(gateway) = snapshot.gateways.get(key) {
-        draft.put(key, Gateway { provisioning_state: state, ..gateway.clone() });
+        let provisioning_state = settled(gateway.provisioning_state, state);
+        draft.put(key, Gateway { provisioning_state, ..gateway.clone() });
     } else if let Some(connection) = snapshot.connections.get(key) {
-        draft.put(key, GatewayConnection { provisioning_state: state, ..connection.clone() });
+        let provisioning_state = settled(connection.provisioning_state, state);
+        draft.put(key, GatewayConnection { provisioning_state, ..connection.clone() });
     }
 }
 
+/// What was not being updated (only its tags were put) stays as it was.
+fn settled(before: ProvisioningState, state: ProvisioningState) -> ProvisioningState {
+    if before == ProvisioningState::Updating { state } else { before }
+}
+
 fn settle_circuit(circuit: &mut Circuit, child: Option<&str>, state: ProvisioningState) {
-    let settle = |held: &mut ProvisioningState| {
-        if *held == ProvisioningState::Updating {
-            *held = state;
-        }
-    };
+    let settle = |held: &mut ProvisioningState| *held = settled(*held, state);
     match child.and_then(|child| child.split_once('/')) {
         Some(("peerings", name)) => {
             let kind = if name.eq_ignore_ascii_case("MicrosoftPeering") {
@@ -87,9 +81,7 @@ fn settle_circuit(circuit: &mut Circuit, child: Option<&str>, state: Provisionin
 }
 
 fn settle_peering(peering: &mut Peering, state: ProvisioningState) {
-    if peering.provisioning_state == ProvisioningState::Updating {
-        peering.provisioning_state = state;
-    }
+    peering.provisioning_state = settled(peering.provisioning_state, state);
     if peering.last_modified_by.is_empty() {
         peering.last_modified_by = "Customer".to_owned();
     }

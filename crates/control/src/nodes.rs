@@ -1,10 +1,10 @@
 //! What nodes say and wait for. Observed, so in memory only: after a restart each node says it again within seconds.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use causeway_edge_types::{EdgeId, EdgeStatus};
+use causeway_edge_types::{EdgeId, EdgeStatus, Problem};
 use tokio::sync::watch;
 
 /// A node that was not heard for this long is away.
@@ -16,7 +16,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Heard {
     /// What.
-    pub status: EdgeStatus,
+    pub status: Arc<EdgeStatus>,
     /// When.
     pub at: Instant,
 }
@@ -27,12 +27,19 @@ pub struct Nodes {
     heard: RwLock<BTreeMap<String, Heard>>,
     /// Generations that nodes say they have, when that is newer than what control remembers (a restored store).
     claims: Mutex<BTreeMap<String, u64>>,
+    /// What the planner could not plan, of late.
+    problems: Mutex<Vec<Problem>>,
     changes: watch::Sender<u64>,
 }
 
 impl Default for Nodes {
     fn default() -> Self {
-        Nodes { heard: RwLock::default(), claims: Mutex::default(), changes: watch::Sender::new(0) }
+        Nodes {
+            heard: RwLock::default(),
+            claims: Mutex::default(),
+            problems: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
     }
 }
 
@@ -41,7 +48,7 @@ impl Nodes {
     pub fn hear(&self, name: &str, status: EdgeStatus) -> bool {
         let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
         let generation = status.observed_generation;
-        let before = heard.insert(name.to_owned(), Heard { status, at: Instant::now() });
+        let before = heard.insert(name.to_owned(), Heard { status: Arc::new(status), at: Instant::now() });
         before.is_none_or(|before| before.status.observed_generation != generation)
     }
 
@@ -51,7 +58,7 @@ impl Nodes {
     }
 
     /// What each node said, as far as it is recent enough to be believed.
-    pub fn recent(&self) -> BTreeMap<EdgeId, EdgeStatus> {
+    pub fn recent(&self) -> BTreeMap<EdgeId, Arc<EdgeStatus>> {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let recent = heard.values().filter(|heard| heard.at.elapsed() < BELIEVED_FOR);
         recent.map(|heard| (heard.status.edge.clone(), heard.status.clone())).collect()
@@ -78,6 +85,21 @@ impl Nodes {
     pub fn is_behind(&self, name: &str, generation: u64) -> bool {
         self.heard(name)
             .is_some_and(|heard| heard.at.elapsed() < AWAY_AFTER && heard.status.observed_generation < generation)
+    }
+
+    /// Keeps what the planner could not plan; says whether it is news.
+    pub fn cannot_plan(&self, problems: &[Problem]) -> bool {
+        let mut held = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *held != problems;
+        if is_news {
+            *held = problems.to_vec();
+        }
+        is_news
+    }
+
+    /// What the planner could not plan.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Wakes everybody who waits for a configuration.

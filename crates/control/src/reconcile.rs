@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use causeway_edge_types::EdgeConfig;
-use causeway_model::Problem;
 use causeway_plan::Planned;
 
 use crate::app::App;
@@ -65,18 +64,17 @@ impl Reconciler {
         // Planned as it will be when the operations are done.
         let (planned, found) = {
             let mut draft = crate::world::Draft::new(world.clone());
-            complete(&mut draft, &BTreeMap::new());
+            complete(&mut draft, u64::MAX);
             let planned = causeway_plan::edge_configs(&draft.world.snapshot);
             let found = self.find(app, &world, &planned);
             (planned, found)
         };
         if !found.configs.is_empty() || !found.gone.is_empty() || found.is_busy {
-            let problems = by_target(&planned);
             let (_, world) = match app
                 .change::<_, std::convert::Infallible>(None, |draft| {
                     // Only those that were under way when this round planned: later ones are the next round's.
                     let up_to = world.revision;
-                    crate::complete::complete_up_to(draft, &problems, up_to);
+                    complete(draft, up_to);
                     for (name, config) in found.configs {
                         draft.put(&name, config);
                     }
@@ -95,8 +93,10 @@ impl Reconciler {
         for name in &found.gone {
             app.nodes.forget(name);
         }
-        for problem in &planned.problems {
-            tracing::warn!(code = problem.code, target = problem.target, "{}", problem.message);
+        if app.nodes.cannot_plan(&planned.problems) {
+            for problem in &planned.problems {
+                tracing::warn!(code = problem.code, about = problem.target, "{}", problem.message);
+            }
         }
         !self.waiting_since.is_empty()
     }
@@ -146,16 +146,4 @@ impl Reconciler {
         }
         self.waiting_since.entry(name.to_owned()).or_insert_with(Instant::now).elapsed() < PATIENCE
     }
-}
-
-/// What could not be planned, by the key of the resource.
-fn by_target(planned: &Planned) -> BTreeMap<String, Problem> {
-    planned
-        .problems
-        .iter()
-        .map(|problem| {
-            let kept = Problem::conflict(&problem.code, &problem.target, problem.message.clone());
-            (problem.target.to_ascii_lowercase(), kept)
-        })
-        .collect()
 }

@@ -133,7 +133,7 @@ fn a_link_shows_its_edge_its_sessions_and_its_bytes() {
 #[test]
 fn an_edge_that_has_not_spoken_is_shown_as_idle() {
     let snapshot = load("connected");
-    let none = BTreeMap::new();
+    let none: BTreeMap<EdgeId, EdgeStatus> = BTreeMap::new();
     let observed = Observed::new(&snapshot, &none);
     let link = observed.peering_link(circuit(&snapshot), KIND, Link::Primary).unwrap();
     assert!(!link.is_reported);
@@ -257,7 +257,7 @@ fn a_connection_that_failed_is_not_connected() {
 #[test]
 fn a_change_concerns_its_nodes_and_no_others() {
     let snapshot = load("same-addresses");
-    let none = BTreeMap::new();
+    let none: BTreeMap<EdgeId, EdgeStatus> = BTreeMap::new();
     let observed = Observed::new(&snapshot, &none);
     let names = |nodes: Vec<EdgeId>| nodes.into_iter().map(|node| node.0).collect::<Vec<_>>();
     let first = snapshot.circuits.values().next().unwrap();

@@ -30,12 +30,7 @@ pub fn reader(
 ) -> Result<(), Refused> {
     exists(world, subscription)?;
     let is_own = principal.subscription().is_some_and(|own| own.eq_ignore_ascii_case(subscription));
-    // A provider's lists are shown wherever it looks; what is in them is its own in any case.
-    if is_own || matches!(principal.role, Role::Provider { .. }) {
-        Ok(())
-    } else {
-        Err(forbidden(principal, action, scope))
-    }
+    if is_own { Ok(()) } else { Err(forbidden(principal, action, scope)) }
 }
 
 /// Refuses a subscription that is malformed or not there.

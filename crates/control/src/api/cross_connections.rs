@@ -1,5 +1,8 @@
 //! Cross connections: a provider's view of circuits. Each is the circuit's own record, so the two can't disagree.
 
+use std::collections::BTreeMap;
+
+use causeway_edge_types::{EdgeId, EdgeStatus};
 use causeway_model::{AccessService, Change, Circuit, Link, PeeringKind, Problem, ProviderState, Resource, ResourceId};
 use causeway_plan::status::Observed;
 use serde_json::{Value, json};
@@ -69,7 +72,7 @@ fn id(call: &Call<'_>, circuit: &Circuit) -> ResourceId {
 }
 
 fn show(call: &Call<'_>, world: &World, circuit: &Circuit) -> Value {
-    let statuses = Default::default();
+    let statuses: BTreeMap<EdgeId, EdgeStatus> = BTreeMap::new();
     let observed = Observed::new(&world.snapshot, &statuses);
     let cross = &circuit.cross_connection;
     let mut body = json!({

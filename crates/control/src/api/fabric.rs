@@ -83,6 +83,7 @@ pub async fn route(app: &App, request: &Request, principal: &Principal, rest: &[
         }
         ["subscriptions"] | ["subscriptions", _] => subscriptions(app, request, principal, &words[1..]).await,
         ["nodes"] if request.method == "GET" => Ok(nodes(app)),
+        ["problems"] if request.method == "GET" => Ok(Answer::ok(json!({"value": app.nodes.problems()}))),
         ["nodes", name, "status"] if request.method == "GET" => node_status(app, name),
         _ => Err(Refused::new(
             404,
@@ -328,7 +329,7 @@ fn node_status(app: &App, name: &str) -> Result<Answer, Refused> {
     let heard = app.nodes.heard(name).ok_or_else(|| {
         Refused::new(404, "NoStatusYet", format!("Node '{name}' has not been heard since control started."))
     })?;
-    let body = serde_json::to_value(&heard.status)
+    let body = serde_json::to_value(&*heard.status)
         .map_err(|error| Refused::new(500, "InternalServerError", error.to_string()))?;
     Ok(Answer::ok(body))
 }

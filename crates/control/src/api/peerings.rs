@@ -1,5 +1,8 @@
 //! Peerings of a circuit, as its owner and its provider put them.
 
+use std::collections::BTreeMap;
+
+use causeway_edge_types::{EdgeId, EdgeStatus};
 use causeway_model::{
     Change, Circuit, EndpointOrder, Link, LinkSubnets, Peering, PeeringKind, Problem, ProvisioningState, Resource,
     shared_key,
@@ -51,7 +54,7 @@ pub fn show(world: &World, circuit: &Circuit, peering: &Peering) -> Value {
         properties["secondaryPeerAddressPrefix"] = json!(secondary.to_string());
     }
     if !is_fresh {
-        let statuses = Default::default();
+        let statuses: BTreeMap<EdgeId, EdgeStatus> = BTreeMap::new();
         let observed = Observed::new(&world.snapshot, &statuses);
         for (field, link) in [("primaryAzurePort", Link::Primary), ("secondaryAzurePort", Link::Secondary)] {
             if let Some(port) = observed.port_name(circuit, link) {

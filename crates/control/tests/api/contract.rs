@@ -160,7 +160,7 @@ fn plain(server: &Server, value: &Value) -> String {
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some(next) = rest.chars().next() {
-        let guid = rest.get(..36).filter(|word| uuid_like(word) && word.trim_matches(['0', '-']) != "");
+        let guid = rest.get(..36).filter(|word| uuid_like(word) && !word.trim_matches(['0', '-']).is_empty());
         let Some(guid) = guid else {
             out.push(next);
             rest = &rest[next.len_utf8()..];

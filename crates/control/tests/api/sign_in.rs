@@ -34,10 +34,19 @@ fn a_wrong_secret_and_a_bad_token_are_refused_as_clients_expect_it() {
     assert_eq!((error.status, error.code.as_str()), (401, "invalid_client"));
     assert!(error.message.starts_with("AADSTS7000215:"), "{}", error.message);
 
-    let path = "/subscriptions?api-version=2022-12-01";
-    let answer = server.customer.call_raw("GET", path, &[("authorization", "Bearer nonsense")], None, Duration::ZERO);
-    // Two authorization headers are as bad as a wrong one.
-    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status != 200));
+    for (authorization, code) in [
+        ("", "AuthenticationFailed"),
+        ("Basic eDp5", "AuthenticationFailed"),
+        ("Bearer nonsense", "InvalidAuthenticationToken"),
+    ] {
+        let headers = [("authorization", authorization)];
+        let answer =
+            server.customer.call_raw("GET", "/subscriptions", &headers, None, Duration::ZERO).expect("answered");
+        assert_eq!((answer.status, &answer.body["error"]["code"]), (401, &json!(code)));
+        let challenge = answer.header("www-authenticate").expect("a challenge");
+        let expected = format!("Bearer authorization_uri=\"{}/{}\"", server.endpoint, server.file.tenant);
+        assert!(challenge.starts_with(&expected) && challenge.contains("error=\"invalid_token\""), "{challenge}");
+    }
 }
 
 #[test]

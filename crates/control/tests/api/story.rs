@@ -247,6 +247,7 @@ fn a_provider_sees_its_own_cross_connections_and_nothing_else() {
     let cross = cross_connection(&server, key);
     assert_eq!(refused(server.provider.get(&circuit)).status, 404);
     assert_eq!(refused(server.customer.get(&cross)).status, 403);
+    assert_eq!(refused(server.provider.get(&format!("/subscriptions/{}", server.file.subscription))).status, 403);
 
     // The provider is given to another client: the default one sees nothing of it any more.
     let provider = json!({"properties": {"peeringLocations": ["Area51"], "bandwidthsMbps": [50],

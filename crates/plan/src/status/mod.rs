@@ -12,6 +12,7 @@
 mod circuit;
 mod gateway;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -28,17 +29,18 @@ use crate::placement::Placement;
 /// What is desired and what was seen, side by side.
 pub struct Observed<'a> {
     pub(crate) placement: Placement<'a>,
-    statuses: &'a BTreeMap<EdgeId, EdgeStatus>,
+    statuses: BTreeMap<&'a EdgeId, &'a EdgeStatus>,
 }
 
 impl<'a> Observed<'a> {
-    /// `statuses`: the last of each node, as far as it is recent.
-    pub fn new(snapshot: &'a Snapshot, statuses: &'a BTreeMap<EdgeId, EdgeStatus>) -> Observed<'a> {
+    /// `statuses`: the last of each node (its own or shared), as far as it is recent.
+    pub fn new(snapshot: &'a Snapshot, statuses: &'a BTreeMap<EdgeId, impl Borrow<EdgeStatus>>) -> Observed<'a> {
+        let statuses = statuses.iter().map(|(node, status)| (node, status.borrow())).collect();
         Observed { placement: Placement::new(snapshot), statuses }
     }
 
     pub(crate) fn node(&self, name: &str) -> Option<&'a EdgeStatus> {
-        self.statuses.get(&EdgeId::from(name))
+        self.statuses.get(&EdgeId::from(name)).copied()
     }
 }
 
