@@ -73,6 +73,18 @@ fn made_adopted_changed_and_removed() {
     assert!(addresses.contains("192.0.2.5/30") && !addresses.contains("192.0.2.1/30"), "{addresses}");
     assert!(!run(&format!("ip -n {edge}-a8 -6 route")).contains("2001:db8:1::/64"));
 
+    // The number goes to another place: nothing of the one before is left in it.
+    let mut moved = changed.clone();
+    moved[0].encapsulation = Encapsulation::Port { port: "p1".into(), tags: Tags::default() };
+    inside(&edge, || {
+        let mut hosts = Hosts::open("e1", &edge).unwrap();
+        assert_eq!(hosts.bring_up(&changed), []);
+        let old = Namespace::open_named(&namespace_a7).unwrap().unwrap();
+        assert_eq!(hosts.bring_up(&moved), []);
+        assert_ne!(identity(), old.identity().unwrap(), "made anew");
+        assert_eq!(hosts.iter().count(), 2);
+    });
+
     // The pair is torn by somebody: it is made anew.
     run(&format!("ip -n {edge} link del hx7"));
     inside(&edge, || {

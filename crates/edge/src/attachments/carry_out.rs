@@ -97,7 +97,15 @@ impl Hosts {
         let mut found = BTreeMap::new();
         for attachment in &changed {
             match self.inspect(attachment.id) {
-                Ok(state) => drop(found.insert(attachment.id, state)),
+                Ok(mut state) => {
+                    // In another place or another VRF the neighbours are others, and what the kernel knows of the ones
+                    // before must not be taken for theirs.
+                    state.is_joined &= self.hosts.get(&attachment.id).is_none_or(|host| {
+                        let before = &host.attachment;
+                        before.encapsulation == attachment.encapsulation && before.vrf == attachment.vrf
+                    });
+                    found.insert(attachment.id, state);
+                }
                 Err(error) => problems.push(problem(attachment.id, &error)),
             }
         }

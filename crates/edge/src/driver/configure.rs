@@ -7,6 +7,7 @@
 //! 4. The data plane is told of those that stay only, and the others' host interfaces are removed.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -60,16 +61,25 @@ impl RouterDriver {
 
     /// Makes the host interfaces; those that are new are watched, and what hung on an old one is let go.
     pub(super) fn bring_up_hosts(&mut self, config: &EdgeConfig) {
-        let before: Vec<(AttachmentId, _)> =
-            self.hosts.iter().map(|host| (host.attachment.id, host.namespace.identity().ok())).collect();
+        let before: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|host| {
+                let neighbors: Vec<IpAddr> = host.neighbors.keys().copied().collect();
+                (host.attachment.id, host.namespace.identity().ok(), neighbors)
+            })
+            .collect();
         let problems = self.hosts.bring_up(&config.attachments);
         self.set_problems("host interfaces", problems);
-        for (id, identity) in before {
+        for (id, identity, neighbors) in before {
             let is_same = self.hosts.get(id).is_some_and(|host| host.namespace.identity().ok() == identity);
             if !is_same {
                 self.listeners.forget(id);
                 self.bfd_sockets.forget(id);
                 self.happened.extend(self.transports.abandon(id));
+                for address in neighbors {
+                    self.tell_neighbor(id, address, None);
+                }
             }
         }
         let mut unwatched = vec![];
