@@ -20,7 +20,7 @@ struct Control {
 impl Control {
     fn start(dir: &Path) -> Control {
         let mut process = Command::new(env!("CARGO_BIN_EXE_causeway"))
-            .args(["control", "--dev", "--listen", "127.0.0.1:0", "--data"])
+            .args(["control", "--dev", "--bare", "--listen", "127.0.0.1:0", "--data"])
             .arg(dir)
             .stdout(Stdio::piped())
             .spawn()

@@ -13,6 +13,7 @@ mod app;
 mod certificates;
 mod change;
 mod complete;
+mod dev_fabric;
 mod first_start;
 mod identity;
 mod nodes;

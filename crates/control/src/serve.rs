@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
-use crate::{api, certificates, first_start, reconcile};
+use crate::{api, certificates, dev_fabric, first_start, reconcile};
 
 /// How long a client may take for the TLS handshake, and for a request's headers.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// A development server: it makes its own parties, and listens on loopback only.
     pub is_dev: bool,
+    /// A development server without the locations and providers that it otherwise starts with.
+    pub is_bare: bool,
 }
 
 /// Runs control until SIGTERM or SIGINT. `ready` is called with the endpoint once it listens.
@@ -42,7 +44,12 @@ pub fn run(options: &Options, ready: impl FnOnce(&str)) -> Result<()> {
     }
     prepare(&options.data)?;
     let tls = certificates::server_config(&options.data)?;
-    let app = Arc::new(App::open(&options.data, |draft| first_start::first_start(&options.data, draft))?);
+    let app = Arc::new(App::open(&options.data, |draft| {
+        if !options.is_bare {
+            dev_fabric::seed(draft)?;
+        }
+        first_start::first_start(&options.data, draft)
+    })?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let result = runtime.block_on(serve(options, app, TlsAcceptor::from(tls), ready));
     // Calls that wait for a configuration are not waited for.

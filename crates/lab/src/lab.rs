@@ -113,7 +113,7 @@ impl Lab {
     fn commands(&self, name: &str) -> anyhow::Result<Vec<(String, Command)>> {
         if name == CONTROL {
             let mut command = Command::new(&self.state.program);
-            command.arg("control").arg("--dev").arg("--data").arg(self.place.control());
+            command.arg("control").arg("--dev").arg("--bare").arg("--data").arg(self.place.control());
             command.args(["--listen", &self.state.listen]);
             return Ok(vec![(CONTROL.to_owned(), command)]);
         }

@@ -24,7 +24,7 @@ impl Server {
     pub fn start() -> Server {
         let dir = tempfile::tempdir().expect("a directory");
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        let options = Options { data: dir.path().to_owned(), listen, is_dev: true };
+        let options = Options { data: dir.path().to_owned(), listen, is_dev: true, is_bare: true };
         let (ready, listening) = mpsc::channel();
         std::thread::spawn(move || {
             let result = causeway_control::run(&options, |endpoint| ready.send(endpoint.to_owned()).expect("heard"));
