@@ -177,13 +177,13 @@ impl Command {
                 let lab = Lab::open(&name.name)?;
                 let how = if silent { Cut::Silent } else { Cut::Reported };
                 let cables = cables(&lab, &link)?;
-                cables.iter().try_for_each(|cable| network::cut(lab.name(), cable, how))?;
+                network::cut(lab.name(), &cables, how)?;
                 show_cables(json.json, &cables, if silent { "silent" } else { "down" })
             }
             Command::Heal { name, link, json } => {
                 let lab = Lab::open(&name.name)?;
                 let cables = cables(&lab, &link)?;
-                cables.iter().try_for_each(|cable| network::heal(lab.name(), &lab.blueprint, cable))?;
+                network::heal(lab.name(), &lab.blueprint, &cables)?;
                 show_cables(json.json, &cables, "up")
             }
             Command::Kill { name, node, json } => {

@@ -94,6 +94,13 @@ impl Lab {
         routers::sessions(customer.site.router, &self.namespace(&ce), &self.place.path(&ce))
     }
 
+    /// How many BFD sessions of a customer's router are up.
+    pub fn bfd_up(&self, index: usize) -> anyhow::Result<usize> {
+        let customer = &self.topology.customers[index];
+        let ce = customer.node(index, "ce");
+        routers::bfd_up(customer.site.router, &self.namespace(&ce), &self.place.path(&ce))
+    }
+
     /// The nodes that run a daemon of ours.
     pub fn our_nodes(&self) -> impl Iterator<Item = &Node> {
         self.blueprint.nodes.iter().filter(|node| matches!(node.role, Role::Edge | Role::Gateway | Role::Provider))

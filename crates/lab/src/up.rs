@@ -158,8 +158,9 @@ fn provision(
             wait_for_ping(lab, &customer.node(index, "host"), &address.addr().to_string(), CONVERGENCE)
         })
     })?;
-    progress.step("packets cross both links, both ways", |_| {
-        Strand::BOTH.into_iter().try_for_each(|strand| wait_for_path(lab, index, strand, CONVERGENCE))
+    progress.step("packets cross both links, both ways, and BFD watches them", |_| {
+        Strand::BOTH.into_iter().try_for_each(|strand| wait_for_path(lab, index, strand, CONVERGENCE))?;
+        wait_for_bfd(lab, index, CONVERGENCE)
     })
 }
 
@@ -243,6 +244,15 @@ pub fn wait_for_sessions(
         }
         let peers: std::collections::BTreeSet<_> = sessions.iter().map(|session| session.peer_id.clone()).collect();
         Ok(if peers.len() == 2 { Ok(sessions) } else { Err(format!("the far ends are {peers:?}, not two routers")) })
+    })
+}
+
+/// Waits until BFD is up for every session of a customer's router. Before that, BGP works and a silent failure is only
+/// found by its hold time (RFC 5882 section 4.1 lets a session come up without BFD).
+pub fn wait_for_bfd(lab: &Lab, index: usize, patience: Duration) -> anyhow::Result<()> {
+    wait_for("BFD with both edges", patience, || {
+        let (up, wanted) = (lab.bfd_up(index)?, lab.sessions(index)?.len());
+        Ok(if up == wanted { Ok(()) } else { Err(format!("{up} of {wanted} sessions are up")) })
     })
 }
 

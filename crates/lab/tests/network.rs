@@ -54,8 +54,9 @@ fn a_cable_passes_frames_until_it_is_cut_and_again_when_healed() {
         ("primary", network::Cut::Reported, CableState::Down, false),
         ("up-primary", network::Cut::Silent, CableState::Silent, true),
     ] {
-        for cable in blueprint.cables_of(word) {
-            network::cut(&lab, cable, how).expect("cut");
+        let cables = blueprint.cables_of(word);
+        network::cut(&lab, &cables, how).expect("cut");
+        for cable in &cables {
             assert_eq!(state_of(&lab, &blueprint, &cable.name), state);
         }
         let mut show = Command::new("ip");
@@ -64,8 +65,8 @@ fn a_cable_passes_frames_until_it_is_cut_and_again_when_healed() {
         let has_carrier = shown.contains("LOWER_UP");
         assert_eq!(has_carrier, carrier, "{word} cut: what the edge sees of its carrier");
         assert!(!ping(&lab, "ce", "192.0.2.1"), "{word} is cut and passes");
-        for cable in blueprint.cables_of(word) {
-            network::heal(&lab, &blueprint, cable).expect("healed");
+        network::heal(&lab, &blueprint, &cables).expect("healed");
+        for cable in &cables {
             assert_eq!(state_of(&lab, &blueprint, &cable.name), CableState::Up);
         }
         eventually("the healed cable passes", Duration::from_secs(5), || ping(&lab, "ce", "192.0.2.1"));
@@ -100,11 +101,11 @@ fn a_probe_counts_what_a_cut_cable_loses_and_for_how_long() {
     assert_eq!(probe::crossing(&flows, &namespace(&lab, "provider"), "up-secondary").expect("seen"), [false, false]);
 
     let running = Probe::start(flows, Duration::from_millis(1)).expect("started");
-    let cable = blueprint.cables_of("up-primary")[0];
+    let cables = blueprint.cables_of("up-primary");
     std::thread::sleep(Duration::from_millis(100));
-    network::cut(&lab, cable, network::Cut::Silent).expect("cut");
+    network::cut(&lab, &cables, network::Cut::Silent).expect("cut");
     std::thread::sleep(Duration::from_millis(200));
-    network::heal(&lab, &blueprint, cable).expect("healed");
+    network::heal(&lab, &blueprint, &cables).expect("healed");
     std::thread::sleep(Duration::from_millis(100));
     for report in running.finish() {
         // The tools that cut and heal take a while themselves, and the machine may be busy: only what can't be is wrong.

@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::machine::network::{self, Cut};
 use crate::probe::{self, Probe};
 use crate::progress::Progress;
-use crate::up::{wait_for_path, wait_for_sessions};
+use crate::up::{wait_for_bfd, wait_for_path, wait_for_sessions};
 
 /// Between two packets of a flow.
 pub(super) const INTERVAL: Duration = Duration::from_millis(1);
@@ -26,7 +26,7 @@ pub(super) fn cut_and_heal(lab: &Lab, progress: &mut Progress, how: Cut) -> anyh
     progress.step(words, |notes| {
         let probe = Probe::start(probe::flows(lab, 0, Some(Strand::Primary))?, INTERVAL)?;
         std::thread::sleep(Duration::from_millis(300));
-        cables.iter().try_for_each(|cable| network::cut(lab.name(), cable, how))?;
+        network::cut(lab.name(), &cables, how)?;
         std::thread::sleep(Duration::from_millis(2_000));
         let reports = probe.finish();
         reports.iter().for_each(|report| notes.say(report.to_string()));
@@ -43,9 +43,10 @@ pub(super) fn cut_and_heal(lab: &Lab, progress: &mut Progress, how: Cut) -> anyh
     })?;
     progress.step("it is healed, and packets cross it again", |notes| {
         let probe = Probe::start(probe::flows(lab, 0, None)?, INTERVAL)?;
-        cables.iter().try_for_each(|cable| network::heal(lab.name(), &lab.blueprint, cable))?;
+        network::heal(lab.name(), &lab.blueprint, &cables)?;
         wait_for_sessions(lab, 0, Duration::from_secs(30))?;
         wait_for_path(lab, 0, Strand::Primary, Duration::from_secs(10))?;
+        wait_for_bfd(lab, 0, Duration::from_secs(10))?;
         let reports = probe.finish();
         let lost: u32 = reports.iter().map(|report| report.lost).sum();
         notes.say(format!(

@@ -8,6 +8,7 @@
 //! - no checksum and segmentation offload: what leaves a kernel's stack must be a finished packet;
 //! - GRO on: only then does a veth take what the far end's program redirects to it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
@@ -165,31 +166,38 @@ pub enum Cut {
     Silent,
 }
 
-/// Cuts a cable.
-pub fn cut(lab: &str, cable: &Cable, how: Cut) -> anyhow::Result<()> {
+/// Cuts cables, at the same time where they are in one place.
+pub fn cut(lab: &str, cables: &[&Cable], how: Cut) -> anyhow::Result<()> {
     let how = match how {
         Cut::Reported => "down",
         // Out of its bridge, a port still has its carrier and its frames go nowhere.
         Cut::Silent => "nomaster",
     };
-    let lines = cable.handles.iter().map(|handle| format!("link set dev {handle} {how}")).collect();
-    on_cable(lab, cable, lines)
+    in_each_place(lab, cables, |cable| {
+        cable.handles.iter().map(|handle| format!("link set dev {handle} {how}")).collect()
+    })
 }
 
-/// Heals a cable, however it was cut.
-pub fn heal(lab: &str, blueprint: &Blueprint, cable: &Cable) -> anyhow::Result<()> {
-    let mut lines = Vec::new();
-    for bridge in blueprint.bridges.iter().filter(|bridge| bridge.node == cable.node) {
-        for handle in cable.handles.iter().filter(|handle| bridge.ports.contains(handle)) {
-            lines.extend(plug(bridge, handle));
-            lines.push(format!("link set dev {handle} up"));
+/// Heals cables, however they were cut.
+pub fn heal(lab: &str, blueprint: &Blueprint, cables: &[&Cable]) -> anyhow::Result<()> {
+    in_each_place(lab, cables, |cable| {
+        let mut lines = Vec::new();
+        for bridge in blueprint.bridges.iter().filter(|bridge| bridge.node == cable.node) {
+            for handle in cable.handles.iter().filter(|handle| bridge.ports.contains(handle)) {
+                lines.extend(plug(bridge, handle));
+                lines.push(format!("link set dev {handle} up"));
+            }
         }
-    }
-    on_cable(lab, cable, lines)
+        lines
+    })
 }
 
-fn on_cable(lab: &str, cable: &Cable, lines: Vec<String>) -> anyhow::Result<()> {
-    tools::ip(Some(&namespace(lab, &cable.node)), &lines).with_context(|| format!("cable {}", cable.name))
+fn in_each_place(lab: &str, cables: &[&Cable], lines: impl Fn(&Cable) -> Vec<String>) -> anyhow::Result<()> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for cable in cables {
+        places.entry(&cable.node).or_default().extend(lines(cable));
+    }
+    places.into_iter().try_for_each(|(node, lines)| tools::ip(Some(&namespace(lab, node)), &lines))
 }
 
 /// How a cable is.

@@ -1,5 +1,6 @@
 //! Which flows cross a cable: seen on the cable itself, so that a cut of it is a cut of these flows.
 
+use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -66,12 +67,19 @@ fn send_one(flow: &Flow, number: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Somebody who receives the flow for a while. Without one, the answer is an ICMP error, which has the packet in it and
+/// goes back on a path of its own. A probe that is under way receives already.
+fn listen(flow: &Flow) -> Option<UdpSocket> {
+    socket(&flow.to).ok()
+}
+
 /// Flows that only look for their path are numbered from here, so that a probe that is under way is not confused.
 const LOOKING: u32 = 1_000_000;
 
 /// Which of these flows cross the interface `ifname` in `namespace`: each sends one packet.
 pub fn crossing(flows: &[Flow], namespace: &str, ifname: &str) -> anyhow::Result<Vec<bool>> {
     let tap = tap(namespace, ifname)?;
+    let _receivers: Vec<_> = flows.iter().filter_map(listen).collect();
     for (flow, number) in flows.iter().zip(LOOKING..) {
         send_one(flow, number)?;
     }
@@ -88,6 +96,7 @@ pub fn crossing(flows: &[Flow], namespace: &str, ifname: &str) -> anyhow::Result
 /// A frame of this flow as it crosses the interface.
 pub fn capture(flow: &Flow, namespace: &str, ifname: &str) -> anyhow::Result<Vec<u8>> {
     let tap = tap(namespace, ifname)?;
+    let _receiver = listen(flow);
     send_one(flow, LOOKING)?;
     let deadline = Instant::now() + Duration::from_secs(1);
     while let Some((frame, packet)) = next(&tap, deadline) {
@@ -121,6 +130,7 @@ pub fn find_crossing(flow: &Flow, namespace: &str, ifname: &str) -> anyhow::Resu
         })
         .collect();
     let tap = tap(namespace, ifname)?;
+    let _receiver = listen(flow);
     for (flow, number) in candidates.iter().zip(LOOKING..) {
         send_one(flow, number)?;
     }

@@ -26,6 +26,7 @@ pub(super) fn daemon(namespace: &str, directory: &Path) -> Command {
 pub(super) fn config(customer: &Customer, deployment: &Deployment) -> String {
     let mut out = format!(
         "log stderr all;\n\
+         debug protocols {{ states }};\n\
          router id {};\n\
          protocol device {{ scan time 5; }}\n\
          protocol direct site {{ ipv4; ipv6; interface \"lan0\"; }}\n",
@@ -85,6 +86,17 @@ pub(super) fn sessions(directory: &Path) -> anyhow::Result<Vec<CeSession>> {
     Ok(parse(&tools::run(&mut command, "")?))
 }
 
+pub(super) fn bfd_up(directory: &Path) -> anyhow::Result<usize> {
+    let mut command = Command::new("birdc");
+    command.arg("-r").arg("-s").arg(socket(directory)).args(["show", "bfd", "sessions"]);
+    Ok(parse_bfd(&tools::run(&mut command, "")?))
+}
+
+/// Sessions that are up out of `show bfd sessions`: address, interface, state, and more.
+fn parse_bfd(text: &str) -> usize {
+    text.lines().filter(|line| line.split_whitespace().nth(2) == Some("Up")).count()
+}
+
 /// Sessions out of `show protocols all`: a line for each protocol, its details indented below it.
 fn parse(text: &str) -> Vec<CeSession> {
     let mut out: Vec<CeSession> = Vec::new();
@@ -119,6 +131,16 @@ mod tests {
     fn the_configuration_of_the_built_in_site() {
         let topology = Topology::parse(crate::topology::DEFAULT).expect("good");
         insta::assert_snapshot!(config(&topology.customers[0], &topology.deployment));
+    }
+
+    #[test]
+    fn bfd_sessions_that_are_up_are_counted() {
+        let text = "BIRD 2.0.12 ready.\nbfd1:\n\
+            IP address                Interface  State      Since         Interval  Timeout\n\
+            192.0.2.1                 wan0       Up         11:43:22.908    0.300    0.900\n\
+            192.0.2.5                 wan1       Init       11:43:14.961    1.000    3.000\n\
+            2001:db8:ffff::1          wan0       Up         11:43:24.238    0.300    0.900\n";
+        assert_eq!(parse_bfd(text), 2);
     }
 
     #[test]

@@ -77,6 +77,14 @@ pub(super) fn sessions(namespace: &str, directory: &Path) -> anyhow::Result<Vec<
     parse(&tools::run(&mut command, "")?)
 }
 
+pub(super) fn bfd_up(namespace: &str, directory: &Path) -> anyhow::Result<usize> {
+    let mut command = tools::inside(namespace, "vtysh");
+    command.args(vtysh_options(namespace, directory)).args(["-c", "show bfd peers json"]);
+    let said: serde_json::Value =
+        serde_json::from_str(&tools::run(&mut command, "")?).context("what vtysh says of BFD")?;
+    Ok(said.as_array().into_iter().flatten().filter(|peer| peer["status"] == "up").count())
+}
+
 fn parse(text: &str) -> anyhow::Result<Vec<CeSession>> {
     let said: serde_json::Value = serde_json::from_str(text).context("what vtysh says")?;
     let all = said.as_object().into_iter().flatten();

@@ -106,3 +106,11 @@ pub fn sessions(kind: RouterKind, namespace: &str, directory: &Path) -> anyhow::
         RouterKind::Frr => frr::sessions(namespace, directory),
     }
 }
+
+/// How many of the router's BFD sessions are up.
+pub fn bfd_up(kind: RouterKind, namespace: &str, directory: &Path) -> anyhow::Result<usize> {
+    match kind {
+        RouterKind::Bird => bird::bfd_up(directory),
+        RouterKind::Frr => frr::bfd_up(namespace, directory),
+    }
+}
