@@ -19,6 +19,9 @@ pub struct Report {
     pub lost: u32,
     /// The longest time without a packet that arrived, by the times of sending, in milliseconds; 0 where nothing was lost.
     pub longest_outage_ms: f64,
+    /// When the first lost packet was sent, in milliseconds since the probe began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_lost_at_ms: Option<f64>,
     /// Packets that arrived more than once.
     pub duplicates: u32,
     /// Packets that arrived after one that was sent later.
@@ -57,15 +60,28 @@ pub(super) fn account(flow: String, sent: &[Duration], arrived: &[Packet]) -> Re
     if let (true, Some(end)) = (is_out, sent.last()) {
         longest = longest.max(end.saturating_sub(last_there.unwrap_or_default()));
     }
-    let longest_outage_ms = (longest.as_secs_f64() * 10_000.0).round() / 10.0;
-    Report { flow, sent: sent.len() as u32, lost, longest_outage_ms, duplicates, reordered }
+    let first_lost = is_there.iter().zip(sent).find(|(seen, _)| !**seen);
+    Report {
+        flow,
+        sent: sent.len() as u32,
+        lost,
+        longest_outage_ms: milliseconds(longest),
+        first_lost_at_ms: first_lost.map(|(_, at)| milliseconds(*at)),
+        duplicates,
+        reordered,
+    }
+}
+
+/// To a tenth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} sent, {} lost", self.flow, self.sent, self.lost)?;
-        if self.lost > 0 {
-            write!(f, ", out for {:.1} ms at the longest", self.longest_outage_ms)?;
+        if let Some(at) = self.first_lost_at_ms {
+            write!(f, " from {at:.0} ms on, out for {:.1} ms at the longest", self.longest_outage_ms)?;
         }
         write!(f, ", {} twice, {} out of order", self.duplicates, self.reordered)
     }
@@ -92,6 +108,7 @@ mod tests {
     fn the_longest_outage_is_from_the_last_before_to_the_first_after() {
         let report = report(&[0, 1, 3, 7, 8, 9]);
         assert_eq!((report.lost, report.longest_outage_ms), (4, 4.0));
+        assert_eq!(report.first_lost_at_ms, Some(2.0));
     }
 
     #[test]
