@@ -119,7 +119,7 @@ fn two_customers_with_the_same_addresses_live_through_cuts_and_a_crash_and_never
     let running = Probe::start(flows, MILLISECOND).expect("started");
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(json(&["lab", "kill", "edge1", "--json", "--name", &name])["killed"], 1);
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(200));
     assert_eq!(json(&["lab", "start", "edge1", "--json", "--name", &name])["started"], 1);
     wait_for_sessions(&lab, 0, Duration::from_secs(30)).expect("back");
     std::thread::sleep(Duration::from_millis(500));

@@ -21,13 +21,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use causeway_edge_types::EdgeId;
-use causeway_router::Router;
+use causeway_router::{BfdInput, Router};
 use mio::{Poll, Waker};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::attachments::Hosts;
-use crate::bfd_driver::BfdDriver;
+use crate::bfd_driver::{BfdCommand, BfdDriver};
 use crate::board::StatusBoard;
 use crate::capabilities;
 use crate::checksum::fnv1a;
@@ -126,6 +126,9 @@ pub fn run_with(
         let (options, board, name, bfd) = (options.clone(), board.clone(), edge.clone(), bfd_mailbox.clone());
         spawn("router", move || {
             let opened = namespace.enter_for_good().and_then(|()| open_dataplane(&options)).and_then(|opened| {
+                if opened.has_adopted {
+                    bfd.send(BfdCommand::Input(BfdInput::Restarted));
+                }
                 let router = if opened.has_adopted { Router::new_restarting(seed) } else { Router::new(seed) };
                 RouterDriver::new(Parts {
                     name,
@@ -163,7 +166,7 @@ pub fn run_with(
 
     let result = wait(&options, &mut signals, &intake, &router_thread);
     mailbox.send(Command::Stop);
-    bfd_mailbox.send(crate::bfd_driver::BfdCommand::Stop);
+    bfd_mailbox.send(BfdCommand::Stop);
     board.close();
     let router_result = router_thread.join().map_err(|_| anyhow::anyhow!("the router's thread panicked"))?;
     bfd_thread.join().map_err(|_| anyhow::anyhow!("BFD's thread panicked"))?;

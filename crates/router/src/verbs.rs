@@ -226,6 +226,10 @@ pub enum BfdInput {
         /// UDP payload.
         bytes: Vec<u8>,
     },
+    /// An earlier process of this edge has left its forwarding behind, and perhaps sessions that their peers still hold
+    /// up. Sessions that are new within the next seconds wait to be spoken to: from a peer that holds one up, the
+    /// earlier number of it is learned, the session goes on under it, and the peer never notices the restart.
+    Restarted,
     /// Say (or stop saying, with `None`) a diagnostic on a session that stays up (RFC 5880 section 6.8.17), at once if
     /// it is up and from then on whenever it is. Nothing comes of it while there is no such session.
     Diagnostic {

@@ -21,7 +21,7 @@ pub(super) fn kill_an_edge(lab: &Lab, progress: &mut Progress) -> anyhow::Result
         std::thread::sleep(Duration::from_millis(200));
         ensure!(lab.kill(&edge)? == 1, "{edge} was not running");
         let killed = Instant::now();
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(200));
         lab.start(&edge)?;
         wait_for_nodes(lab, &parties, Duration::from_secs(15))?;
         wait_for_sessions(lab, 0, Duration::from_secs(30))?;

@@ -25,6 +25,9 @@ use crate::{BfdDiagnostic, BfdInput, BfdNotice, BfdOutput, BfdSessionConfig};
 /// The TTL or hop limit that a packet from the other end of the same link has (RFC 5881 section 5).
 const TTL_ON_LINK: u8 = 255;
 
+/// A session that is new within this time after a restart may be one that an earlier process had.
+const TAKEOVER_WINDOW: Duration = Duration::from_secs(10);
+
 /// All BFD sessions of one edge.
 #[derive(Debug)]
 pub struct BfdEngine {
@@ -37,6 +40,8 @@ pub struct BfdEngine {
     /// Packets in a row of one session, on their way to `outputs`; empty between calls.
     sent: Vec<Vec<u8>>,
     packets_dropped: u64,
+    /// When we were told that there was an earlier process.
+    restarted_at: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,7 @@ impl BfdEngine {
             notices: VecDeque::new(),
             sent: Vec::new(),
             packets_dropped: 0,
+            restarted_at: None,
         }
     }
 
@@ -95,6 +101,7 @@ impl BfdEngine {
                     self.packets_dropped += 1;
                 }
             }
+            BfdInput::Restarted => self.restarted_at = Some(now),
             BfdInput::Diagnostic { peer, diagnostic } => {
                 self.change(peer, |session, random, sent| session.say(now, diagnostic, random, sent));
             }
@@ -171,7 +178,11 @@ impl BfdEngine {
         };
         let peer = config.peer;
         self.by_discriminator.insert(discriminator, peer);
-        self.sessions.insert(peer, Entry { session: Session::new(now, config, discriminator), armed: None });
+        let mut session = Session::new(now, config, discriminator);
+        if self.restarted_at.is_some_and(|at| now.since(at) < TAKEOVER_WINDOW) {
+            session.wait_for_takeover(now);
+        }
+        self.sessions.insert(peer, Entry { session, armed: None });
         self.change(peer, |session, random, sent| session.expire(now, random, sent));
     }
 
@@ -190,10 +201,32 @@ impl BfdEngine {
             return false;
         }
         let Ok(packet) = ControlPacket::decode(bytes) else { return false };
-        if packet.your_discriminator != 0 && self.by_discriminator.get(&packet.your_discriminator) != Some(&peer) {
+        if packet.your_discriminator != 0
+            && self.by_discriminator.get(&packet.your_discriminator) != Some(&peer)
+            && !self.take_over(peer, &packet)
+        {
             return false;
         }
         self.change(peer, |session, random, sent| session.receive(now, &packet, random, sent))
+    }
+
+    /// Goes on with a session of an earlier process, under the number that the peer knows it by. A number that no session
+    /// of ours has is otherwise none of our business (RFC 5880 section 6.8.6); here it is proof of an earlier session,
+    /// from a peer on the same link.
+    fn take_over(&mut self, peer: PeerId, packet: &ControlPacket) -> bool {
+        let Some(entry) = self.sessions.get_mut(&peer) else { return false };
+        let number = packet.your_discriminator;
+        if !entry.session.waits_for_takeover() || self.by_discriminator.contains_key(&number) {
+            return false;
+        }
+        if packet.state != BfdState::Up {
+            // The peer has seen the end of it already; it learns our new number as any peer does.
+            return false;
+        }
+        self.by_discriminator.remove(&entry.session.discriminator);
+        entry.session.discriminator = number;
+        self.by_discriminator.insert(number, peer);
+        true
     }
 
     /// Lets `act` change a session, then does what every change asks for: its packets go out, the router hears what is

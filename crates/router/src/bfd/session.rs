@@ -21,6 +21,10 @@ use crate::{BfdDiagnostic, BfdNotice, BfdSessionConfig};
 /// While a session is not up, nobody sends more often than this (RFC 5880 section 6.8.3).
 const SLOW_INTERVAL_US: u32 = 1_000_000;
 
+/// How long a session that may be an earlier process's waits to be spoken to: longer than any peer that holds it up is
+/// silent, unless it would be too late anyway.
+const TAKEOVER_WAIT: Duration = Duration::from_secs(1);
+
 /// A poll sequence (RFC 5880 section 6.5): new intervals count only once the peer has confirmed that it knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Poll {
@@ -79,6 +83,8 @@ pub(super) struct Session {
     received_at: Moment,
     transmit_at: Option<Moment>,
     detect_at: Option<Moment>,
+    /// Nothing is sent yet: the peer may hold an earlier process's session up, and our first word would end it.
+    waits_for_takeover: bool,
     /// What the router was last told.
     noticed: (BfdState, BfdDiagnostic),
 }
@@ -103,10 +109,22 @@ impl Session {
             received_at: now,
             transmit_at: Some(now),
             detect_at: None,
+            waits_for_takeover: false,
             noticed: (BfdState::Down, BfdDiagnostic::None),
         };
         session.activate();
         session
+    }
+
+    /// Waits for the peer's first packet before it says anything, for a while.
+    pub fn wait_for_takeover(&mut self, now: Moment) {
+        self.waits_for_takeover = true;
+        self.transmit_at = Some(now + TAKEOVER_WAIT);
+    }
+
+    /// Whether it waits.
+    pub fn waits_for_takeover(&self) -> bool {
+        self.waits_for_takeover
     }
 
     /// The next moment at which something has to happen by itself.
@@ -164,7 +182,9 @@ impl Session {
             self.activate();
         }
         self.rearm_detection();
-        self.transmit(now, random, sent);
+        if !self.waits_for_takeover {
+            self.transmit(now, random, sent);
+        }
     }
 
     /// Says, or stops saying, a diagnostic while the session is up (section 6.8.17), at once.
@@ -199,7 +219,12 @@ impl Session {
         }
         self.received_at = now;
         self.rearm_detection();
+        let is_taken_over = std::mem::take(&mut self.waits_for_takeover)
+            && packet.state == BfdState::Up
+            && packet.your_discriminator == self.discriminator;
         let has_changed = match (self.state, packet.state) {
+            // What the peer holds up was up; it goes on.
+            (BfdState::Down, BfdState::Up) if is_taken_over => self.set_state(BfdState::Up, self.said),
             (BfdState::Init | BfdState::Up, BfdState::AdminDown) | (BfdState::Up, BfdState::Down) => {
                 self.set_state(BfdState::Down, BfdDiagnostic::NeighborSignaledDown)
             }
@@ -237,6 +262,7 @@ impl Session {
             }
         }
         if self.transmit_at.is_some_and(|at| at <= now) {
+            self.waits_for_takeover = false;
             self.transmit(now, random, sent);
         }
     }

@@ -4,6 +4,7 @@ use causeway_edge_types::BfdState::{Down, Init, Up};
 use causeway_edge_types::{AttachmentId, Moment, PeerId};
 use causeway_router::BfdDiagnostic as Diagnostic;
 use causeway_router::{BfdEngine, BfdInput, BfdOutput};
+use causeway_wire::bfd::ControlPacket;
 use proptest::prelude::*;
 
 use crate::world::*;
@@ -133,6 +134,77 @@ fn a_restarted_peer_is_noticed_by_its_first_packet() {
     world.run(millis(10));
     assert_eq!(world.told(A).first(), Some(&(Down, Diagnostic::None)));
     assert_eq!([world.status(A).state, world.status(B).state], [Up, Up]);
+}
+
+/// A process that is killed and started again within the detection time.
+#[test]
+fn a_restarted_process_takes_its_session_over_and_the_peer_never_notices() {
+    let mut world = World::up(FAST, FAST);
+    let number = world.status(B).discriminator;
+    world.engines[B as usize] = BfdEngine::new(33);
+    world.input(B, BfdInput::Restarted);
+    world.configure(B, FAST);
+    assert!(world.sent.is_empty(), "its first word would end the session");
+    world.run(millis(5_000));
+    assert_eq!(world.told(A), vec![]);
+    assert_eq!(world.told(B), vec![(Up, Diagnostic::None)]);
+    assert_eq!(world.status(B).discriminator, number);
+    // It is a session like any other from now on.
+    world.cut(A);
+    world.cut(B);
+    world.run(millis(5_000));
+    assert_eq!([world.status(A).state, world.status(B).state], [Down, Down]);
+}
+
+#[test]
+fn a_process_that_is_back_too_late_begins_anew() {
+    for peer_is_there in [true, false] {
+        let mut world = World::up(FAST, FAST);
+        world.engines[B as usize] = BfdEngine::new(33);
+        world.run(millis(20_000));
+        assert_eq!(world.status(A).state, Down);
+        if !peer_is_there {
+            world.cut(A);
+        }
+        world.forget();
+        world.input(B, BfdInput::Restarted);
+        world.configure(B, FAST);
+        world.run(millis(1_100));
+        // Silent at first, and not for long.
+        assert!(world.sent.iter().any(|(_, end, packet)| *end == B && packet.state != Up));
+        world.run(millis(5_000));
+        let state = if peer_is_there { Up } else { Down };
+        assert_eq!(world.status(B).state, state);
+    }
+}
+
+#[test]
+fn a_number_of_nobody_s_is_taken_over_only_after_a_restart_and_only_from_a_peer_that_is_up() {
+    for (has_restarted, state) in [(false, Up), (true, Init), (true, Down)] {
+        let mut world = World::new();
+        if has_restarted {
+            world.input(A, BfdInput::Restarted);
+        }
+        world.configure(A, FAST);
+        let before = world.status(A);
+        let packet = ControlPacket {
+            diagnostic: 0,
+            state,
+            is_poll: false,
+            is_final: false,
+            is_control_plane_independent: false,
+            is_demand: false,
+            detect_mult: 3,
+            my_discriminator: 7,
+            your_discriminator: before.discriminator.wrapping_add(1).max(1),
+            desired_min_tx_us: 300_000,
+            required_min_rx_us: 300_000,
+            required_min_echo_rx_us: 0,
+        };
+        let bytes = packet.encode().to_vec();
+        world.input(A, BfdInput::Packet { peer: A.peer(), ttl: 255, bytes });
+        assert_eq!((world.status(A).state, world.status(A).discriminator), (Down, before.discriminator));
+    }
 }
 
 /// A thousand sessions, and two of them with equal addresses on different attachments.
