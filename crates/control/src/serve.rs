@@ -73,7 +73,7 @@ async fn serve(options: &Options, app: Arc<App>, tls: TlsAcceptor, ready: impl F
     first_start::tell_endpoint(&options.data, &endpoint)?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    let reconciler = tokio::spawn(reconcile::run(app.clone()));
+    let mut reconciler = tokio::spawn(reconcile::run(app.clone()));
     let router = api::router(app.clone());
     tracing::info!(endpoint, data = %options.data.display(), "listening");
     ready(&endpoint);
@@ -89,6 +89,8 @@ async fn serve(options: &Options, app: Arc<App>, tls: TlsAcceptor, ready: impl F
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
+            // Without it nothing that is ordered would ever reach an edge: better to end, and to be started again.
+            ended = &mut reconciler => bail!("the reconciler ended: {ended:?}"),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

@@ -69,7 +69,7 @@ impl Refused {
                 ..Refused::new(status, &only.code, only.message.clone())
             },
             several => {
-                let list = several.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" ");
+                let list = several.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ");
                 let message = format!("{} problems: {list}", several.len());
                 Refused { details: problems.clone(), ..Refused::new(status, "MultipleErrorsOccurred", message) }
             }
