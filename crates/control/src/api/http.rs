@@ -31,16 +31,21 @@ async fn handle(State(app): State<Arc<App>>, http: HttpRequest) -> Response {
     let started = std::time::Instant::now();
     let (method, path) = (http.method().clone(), http.uri().path().to_owned());
     let is_head = method == axum::http::Method::HEAD;
-    let answer = match read(http, request_id.clone()).await {
-        Ok(request) => super::answer(&app, &request).await,
-        Err(refused) => refused.into(),
+    let (answer, is_read) = match read(http, request_id.clone()).await {
+        Ok(request) => (super::answer(&app, &request).await, true),
+        Err(refused) => (refused.into(), false),
     };
     tracing::debug!(%method, path, status = answer.status, took_us = started.elapsed().as_micros(), "answered");
     let mut headers = standard_headers(&request_id, correlation.as_deref());
     if let Some(id) = client_request {
         headers.push(("x-ms-client-request-id", id));
     }
-    write(answer, headers, is_head)
+    let mut response = write(answer, headers, is_head);
+    if !is_read {
+        // What is left of the request is in the way of the next one: the client has to know that there will be none.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn header_text(http: &HttpRequest, name: &str) -> Option<String> {
