@@ -63,6 +63,9 @@ pub(crate) struct Peer {
     pub(crate) to_tell: BTreeSet<IpNet>,
     /// Those of them that it is told even if it knows: it has asked for everything again.
     pub(crate) to_repeat: BTreeSet<IpNet>,
+    /// The peer has asked for everything again. It gets it once it has been told what waits already: a thousand requests
+    /// in a row cost what one costs.
+    pub(crate) wants_all_again: bool,
     /// The peer waits for the end of our table.
     pub(crate) owes_end_of_rib: bool,
     pub(crate) is_congested: bool,
@@ -94,6 +97,7 @@ impl Peer {
             adj_out: BTreeMap::new(),
             to_tell: BTreeSet::new(),
             to_repeat: BTreeSet::new(),
+            wants_all_again: false,
             owes_end_of_rib: false,
             is_congested: false,
             link_is_up,
@@ -176,6 +180,11 @@ impl Peer {
 
     pub(crate) fn may_be_told(&self) -> bool {
         self.session.is_established() && !self.is_congested
+    }
+
+    /// Whether there is anything to tell it, if it may be told.
+    pub(crate) fn has_to_be_told(&self) -> bool {
+        !self.to_tell.is_empty() || self.wants_all_again || self.owes_end_of_rib
     }
 
     pub(crate) fn queued(&mut self, bytes: usize) {

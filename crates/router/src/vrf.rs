@@ -56,13 +56,10 @@ impl Vrf {
 
     /// Whether there is something to do that does not wait for a time or an input.
     pub(crate) fn has_work(&self) -> bool {
+        let has_to_tell = |peer: &Peer| peer.may_be_told() && peer.has_to_be_told();
         self.peers.values().any(|peer| peer.sweep.is_some())
             || self.deferral.is_none()
-                && (!self.to_decide.is_empty() || self.owes_complete || self.peers.values().any(Vrf::has_to_tell))
-    }
-
-    fn has_to_tell(peer: &Peer) -> bool {
-        peer.may_be_told() && (!peer.to_tell.is_empty() || peer.owes_end_of_rib)
+                && (!self.to_decide.is_empty() || self.owes_complete || self.peers.values().any(has_to_tell))
     }
 
     /// Chooses a route for the prefix and sees to it that the data plane and the peers get to know.

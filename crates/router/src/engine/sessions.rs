@@ -63,8 +63,7 @@ impl Router {
                 Action::Down { keep_routes, reason } => self.down(id, keep_routes, reason),
                 Action::Update(update) => self.update(id, *update),
                 Action::Refresh => {
-                    self.with_peer(id, |peer, _| peer.to_repeat = peer.adj_out.keys().copied().collect());
-                    self.tell_changes(id);
+                    self.with_peer(id, |peer, _| peer.wants_all_again = true);
                 }
             }
         }
@@ -103,6 +102,7 @@ impl Router {
         peer.adj_out.clear();
         peer.to_tell.clear();
         peer.to_repeat.clear();
+        peer.wants_all_again = false;
         peer.owes_end_of_rib = false;
         peer.is_congested = false;
         self.refresh_liveness(id);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use causeway_edge_types::PeerId;
+use causeway_edge_types::{Family, PeerId};
 use causeway_wire::bgp::{self, Attributes, SessionOptions};
 use ipnet::IpNet;
 
 use super::Router;
 use crate::engine::Context;
 use crate::peer::{Peer, Sweep};
-use crate::rib::{Interner, Judge};
+use crate::rib::{Interner, Judge, Route};
 use crate::vrf::Vrf;
 use crate::{FibChange, Output};
 
@@ -76,6 +76,9 @@ fn tell(vrf: &mut Vrf, cx: &mut Context, interner: &mut Interner, is_settled: bo
     let Vrf { peers, loc_rib, .. } = vrf;
     for peer in peers.values_mut().filter(|peer| peer.may_be_told()) {
         let Some(options) = peer.session.options() else { continue };
+        if peer.wants_all_again && peer.to_tell.is_empty() {
+            repeat_all(peer, loc_rib);
+        }
         let rules = peer.export_rules();
         let mut withdrawn: Vec<IpNet> = Vec::new();
         let mut announced: BTreeMap<Arc<Attributes>, Vec<IpNet>> = BTreeMap::new();
@@ -118,6 +121,16 @@ fn tell(vrf: &mut Vrf, cx: &mut Context, interner: &mut Interner, is_settled: bo
         }
     }
     done
+}
+
+/// The peer has asked for everything again (RFC 2918).
+fn repeat_all(peer: &mut Peer, loc_rib: &BTreeMap<IpNet, Route>) {
+    peer.wants_all_again = false;
+    peer.to_repeat = peer.adj_out.keys().copied().collect();
+    let family = peer.family();
+    let table = loc_rib.keys().filter(|prefix| Family::of_prefix(prefix) == family);
+    peer.to_tell.extend(table.chain(peer.adj_out.keys()));
+    peer.owes_end_of_rib = true;
 }
 
 /// Announces; returns what must be withdrawn instead, since its attributes do not fit into a message.
