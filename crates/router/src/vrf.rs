@@ -143,8 +143,8 @@ impl Vrf {
         }
         self.over_limit.remove(&prefix);
         fib.set_route(cx, self.id, prefix, wanted);
-        if had_one && !is_counted {
-            // There is room for one that had to wait.
+        if fib.count(self.id, family) < self.route_limit {
+            // There is room for one that had to wait; deciding on it looks for the next.
             let waiting = self.over_limit.iter().find(|waiting| Family::of_prefix(waiting) == family);
             self.to_decide.extend(waiting.copied());
         }

@@ -236,6 +236,25 @@ fn over_the_route_limit_a_route_is_not_forwarded_and_gets_its_place_when_there_i
 }
 
 #[test]
+fn a_place_under_the_route_limit_is_not_lost_when_one_that_waits_for_it_goes_too() {
+    let (mut config, ids) = two_ways();
+    config.vrfs[0].route_limit = 2;
+    let mut rig = Rig::new(config.clone());
+    rig.establish(ids[0], &Manners::of(64500));
+    let prefixes: Vec<IpNet> = (0..5).map(numbered).collect();
+    rig.announce(ids[0], &prefixes, &path(ids[0], &[64500]));
+    rig.work();
+    // In one message go one that has a place and the first of those that wait.
+    rig.withdraw(ids[0], &[numbered(0), numbered(2)]);
+    rig.work();
+    let held: Vec<IpNet> = rig.held.routes.keys().map(|(_, prefix)| *prefix).collect();
+    assert_eq!(held, [numbered(1), numbered(3)]);
+    config.vrfs[0].route_limit = 3;
+    rig.configure(config);
+    assert_eq!(rig.held.routes.len(), 3);
+}
+
+#[test]
 fn hosts_on_link_are_forwarded_to_directly_whatever_peers_tell() {
     let (mut config, ids) = two_ways();
     config.attachments[2].on_link = vec![numbered(0)];
