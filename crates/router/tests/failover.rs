@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use causeway_edge_types::{BfdState, BgpState, EdgeConfig, PeerId, Side, VrfId};
-use causeway_router::{BfdDiagnostic, Event, FibChange, Input, Output, RouteTarget};
+use causeway_router::{BfdDiagnostic, BfdInput, Event, FibChange, Input, Output, RouteTarget};
 use causeway_wire::bgp::{Message, cease, code};
 use ipnet::IpNet;
 
@@ -252,6 +252,22 @@ fn a_place_under_the_route_limit_is_not_lost_when_one_that_waits_for_it_goes_too
     config.vrfs[0].route_limit = 3;
     rig.configure(config);
     assert_eq!(rig.held.routes.len(), 3);
+}
+
+#[test]
+fn bfd_begins_anew_with_a_peer_that_moves_to_another_vrf() {
+    let (mut rig, ids) = up_with(&[numbered(0)]);
+    let (mut config, _) = two_ways();
+    config.attachments[0].vrf = VrfId(2);
+    let mut moved = vrf(2, 64496);
+    moved.peers = vec![config.vrfs[0].peers.remove(0)];
+    config.vrfs.push(moved);
+    rig.configure(config);
+    let sessions = rig.outputs.iter().filter_map(|output| match output {
+        Output::Bfd(BfdInput::Sessions(sessions)) => Some(sessions.iter().any(|session| session.peer == ids[0])),
+        _ => None,
+    });
+    assert_eq!(sessions.collect::<Vec<_>>(), [false, true], "the one that was up is not taken for the new one");
 }
 
 #[test]

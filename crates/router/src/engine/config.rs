@@ -62,6 +62,12 @@ impl Router {
                 }
             }
         }
+        // A peer that moves to another VRF is another peer: its BFD begins anew too, and says what the new one says.
+        let bfd_sessions = self.bfd_sessions.len();
+        self.bfd_sessions.retain(|session| self.homes.contains_key(&session.peer));
+        if self.bfd_sessions.len() < bfd_sessions {
+            self.cx.output(Output::Bfd(BfdInput::Sessions(self.bfd_sessions.clone())));
+        }
         let gone: Vec<VrfId> = self.vrfs.keys().filter(|id| !vrfs.contains(id)).copied().collect();
         for id in gone {
             self.vrfs.remove(&id);
