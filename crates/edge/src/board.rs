@@ -31,14 +31,16 @@ impl StatusBoard {
         }
     }
 
-    /// Says why the configuration last offered is not applied; nothing, if it is.
-    pub fn set_refusal(&self, problems: Vec<Problem>) {
+    /// Says why the configuration last offered is not applied; nothing, if it is. Whether that is news.
+    pub fn set_refusal(&self, problems: Vec<Problem>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.refusal != problems {
-            state.refusal = problems;
-            state.version += 1;
-            self.news.notify_all();
+        if state.refusal == problems {
+            return false;
         }
+        state.refusal = problems;
+        state.version += 1;
+        self.news.notify_all();
+        true
     }
 
     /// No more will come: those who wait are let go.

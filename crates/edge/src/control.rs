@@ -117,11 +117,12 @@ pub fn fetch_forever<S: ConfigSource>(
             Ok(config) => {
                 backoff.reset();
                 quiet.worked("control answers");
-                let is_news = config.as_ref().is_some_and(|config| config.generation > intake.generation());
                 let is_early = before.elapsed() < POLL_WAIT / 2;
+                let generation = intake.generation();
                 config.into_iter().for_each(|config| intake.offer(config));
-                // A control that answers at once with nothing new must not make us spin.
-                if is_early && !is_news {
+                // A control that answers at once with nothing new must not make us spin, nor one whose newest is refused
+                // here and which answers with it again.
+                if is_early && intake.generation() == generation {
                     board.pause(Duration::from_millis(500));
                 }
             }

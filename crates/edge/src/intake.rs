@@ -80,12 +80,14 @@ impl Intake {
     pub fn offer(&self, offered: EdgeConfig) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match admit(&self.edge, current.as_deref(), &offered) {
-            Verdict::Known => self.board.set_refusal(vec![]),
+            Verdict::Known => drop(self.board.set_refusal(vec![])),
             Verdict::Refuse(problems) => {
-                for problem in &problems {
-                    tracing::warn!(generation = offered.generation, "configuration refused: {problem}");
+                // It may be offered again and again; that it is refused is said once.
+                if self.board.set_refusal(problems.clone()) {
+                    for problem in problems {
+                        tracing::warn!(generation = offered.generation, "configuration refused: {problem}");
+                    }
                 }
-                self.board.set_refusal(problems);
             }
             Verdict::Apply => {
                 tracing::info!(generation = offered.generation, "configuration received");

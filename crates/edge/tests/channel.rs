@@ -197,6 +197,20 @@ fn a_control_that_repeats_itself_does_not_make_the_edge_spin() {
 }
 
 #[test]
+fn a_control_that_offers_what_is_refused_does_not_make_the_edge_spin() {
+    let bench = Bench::new();
+    let mut others = config(9);
+    others.edge = "e2".into();
+    bench.control.with(|script| script.answers.extend(std::iter::repeat_n(Some(others), 1000)));
+    let start = Instant::now();
+    let thread = bench.fetch();
+    bench.control.wait("a few questions", |script| script.asked.len() >= 4);
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    bench.control.with(|script| script.answers.clear());
+    bench.end(thread);
+}
+
+#[test]
 fn news_are_reported_at_once_and_not_lost_while_control_is_away() {
     let bench = Bench::new();
     let thread = bench.report();
