@@ -106,18 +106,14 @@ impl BfdDriver {
     }
 
     /// Runs until it is told to stop.
-    pub fn run(mut self) {
+    pub fn run(mut self) -> io::Result<()> {
         take_precedence();
         let mut events = Events::with_capacity(1024);
         loop {
             let timeout = (!self.readable.is_empty()).then_some(std::time::Duration::ZERO);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    tracing::error!("BFD cannot poll: {error}");
-                    return;
-                }
-                Ok(()) => {}
+                result => result?,
             }
             let now = clock::now();
             for event in &events {
@@ -138,7 +134,7 @@ impl BfdDriver {
             self.drain();
             while let Ok(command) = self.inbox.try_recv() {
                 match command {
-                    BfdCommand::Stop => return,
+                    BfdCommand::Stop => return Ok(()),
                     BfdCommand::Input(input) => self.engine.handle_input(now, input),
                     BfdCommand::Sessions { sessions, receivers, senders } => {
                         self.open_sockets(receivers, senders);

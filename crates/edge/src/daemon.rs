@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -32,6 +31,7 @@ use crate::board::StatusBoard;
 use crate::capabilities;
 use crate::checksum::fnv1a;
 use crate::control::{self, ControlOptions, ControlSource};
+use crate::crew::Crew;
 use crate::dataplane::{DEFAULT_ROOT, Dataplane, Options, XdpDataplane, unpin_all};
 use crate::driver::{Parts, RouterDriver, WAKER};
 use crate::intake::Intake;
@@ -122,9 +122,10 @@ pub fn run_with(
     let (bfd, bfd_mailbox) = BfdDriver::new(seed, mailbox.clone()).context("cannot set BFD up")?;
 
     let (ready_sender, ready) = mpsc::channel();
-    let router_thread = {
+    let mut crew = Crew::default();
+    {
         let (options, board, name, bfd) = (options.clone(), board.clone(), edge.clone(), bfd_mailbox.clone());
-        spawn("router", move || {
+        crew.start("router", move || {
             let opened = namespace.enter_for_good().and_then(|()| open_dataplane(&options)).and_then(|opened| {
                 if opened.has_adopted {
                     bfd.send(BfdCommand::Input(BfdInput::Restarted));
@@ -153,25 +154,29 @@ pub fn run_with(
                     Ok(())
                 }
             }
-        })?
-    };
-    ready.recv().context("the router's thread ended")??;
-    let bfd_thread = spawn("bfd", move || bfd.run())?;
+        })?;
+    }
+    match ready.recv() {
+        Ok(opened) => opened?,
+        // It has panicked: there is a better reason than that it did not answer.
+        Err(gone) => return crew.dismiss().and(Err(gone.into())),
+    }
+    crew.start("bfd", move || Ok(bfd.run()?))?;
     tracing::info!(edge = %edge, role = %options.role, "started");
 
     let intake = Arc::new(Intake::new(edge.clone(), store, mailbox.clone(), board.clone()));
     intake.load();
     read_config_file(&options, &intake);
-    start_helpers(&options, &edge, &intake, &board, seed)?;
+    start_helpers(&options, &edge, &intake, &board, seed, &mut crew)?;
 
-    let result = wait(&options, &mut signals, &intake, &router_thread);
+    let result = wait(&options, &mut signals, &intake, &crew);
     mailbox.send(Command::Stop);
     bfd_mailbox.send(BfdCommand::Stop);
     board.close();
-    let router_result = router_thread.join().map_err(|_| anyhow::anyhow!("the router's thread panicked"))?;
-    bfd_thread.join().map_err(|_| anyhow::anyhow!("BFD's thread panicked"))?;
+    // Why a thread ended says more than that it did.
+    let result = crew.dismiss().and(result);
     tracing::info!(edge = %edge, "stopped; forwarding goes on");
-    result.and(router_result)
+    result
 }
 
 /// Removes what the daemon has made in the kernel: host interfaces and their namespaces. The data plane's own remains
@@ -223,27 +228,23 @@ fn start_helpers(
     intake: &Arc<Intake>,
     board: &Arc<StatusBoard>,
     seed: u64,
+    crew: &mut Crew,
 ) -> anyhow::Result<()> {
     if let Some(path) = options.status_file.clone() {
         let board = board.clone();
-        spawn("status", move || status_file::write_forever(&path, &board))?;
+        crew.start_helper("status", move || status_file::write_forever(&path, &board))?;
     }
     if let Some(control) = options.control.clone() {
         let (edge, intake, board) = (edge.clone(), intake.clone(), board.clone());
         let open = move || ControlSource::open(&control, &edge);
         let (open_too, board_too) = (open.clone(), board.clone());
-        spawn("config", move || control::fetch_forever(open, &intake, &board, seed))?;
-        spawn("report", move || control::report_forever(open_too, &board_too, seed))?;
+        crew.start_helper("config", move || control::fetch_forever(open, &intake, &board, seed))?;
+        crew.start_helper("report", move || control::report_forever(open_too, &board_too, seed))?;
     }
     Ok(())
 }
 
-fn wait(
-    options: &EdgeOptions,
-    signals: &mut Signals,
-    intake: &Intake,
-    router: &JoinHandle<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+fn wait(options: &EdgeOptions, signals: &mut Signals, intake: &Intake, crew: &Crew) -> anyhow::Result<()> {
     loop {
         match signals.wait(Duration::from_millis(100)) {
             Some(Signal::Stop) => return Ok(()),
@@ -253,7 +254,7 @@ fn wait(
         if options.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
-        anyhow::ensure!(!router.is_finished(), "the router's thread ended");
+        crew.check()?;
     }
 }
 
@@ -286,8 +287,4 @@ fn boot_id() -> String {
         "" => format!("{}-{}", std::process::id(), crate::clock::now().0),
         uuid => uuid.to_owned(),
     }
-}
-
-fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).with_context(|| format!("cannot start thread {name}"))
 }

@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod checksum;
 pub mod clock;
 pub mod control;
+mod crew;
 mod daemon;
 pub mod dataplane;
 pub mod driver;

@@ -19,7 +19,8 @@ pub fn write_forever(path: &Path, board: &Arc<StatusBoard>) {
             Ok(text) => text,
             Err(error) => {
                 tracing::error!("the status cannot be written: {error}");
-                return;
+                board.pause(Duration::from_secs(1));
+                continue;
             }
         };
         if let Err(error) = fs::write(&new, text).and_then(|()| fs::rename(&new, path))
