@@ -106,6 +106,24 @@ fn changes_that_make_no_sense_are_refused_and_the_others_done() {
 }
 
 #[test]
+fn how_a_far_end_is_reached_is_said_once_and_holds_for_a_tunnel_that_comes_later() {
+    if !can_run() {
+        return;
+    }
+    let mut bench = Bench::new("back");
+    let packet = datagram(ip("203.0.113.5"), ip("10.20.1.1"), 64, &[0; 40]);
+    // The only tunnel to it can't be made for a while.
+    bench.with(|dataplane, ports, mut attachments, cross| {
+        attachments.retain(|one| one.attachment.id != AttachmentId(3));
+        dataplane.configure(&ports, &attachments, &cross)
+    });
+    bench.with(|dataplane, ports, attachments, cross| dataplane.configure(&ports, &attachments, &cross));
+    bench.fill_neighbors();
+    let verdict = bench.put(bench.p0, false, &from_customer(1, &packet));
+    assert_eq!((verdict.action, verdict.reason), (XDP_REDIRECT, None));
+}
+
+#[test]
 fn a_vrf_that_is_full_says_so_and_keeps_what_it_has() {
     if !can_run() {
         return;

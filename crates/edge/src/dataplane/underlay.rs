@@ -12,6 +12,8 @@ use super::table::Slots;
 pub struct Underlay {
     hops: Slots<UnderlayEntry>,
     index_of: BTreeMap<[u8; 16], u32>,
+    /// What was said of each far end, also of one that no tunnel has now: it is said once, and a tunnel may come later.
+    said: BTreeMap<[u8; 16], UnderlayHop>,
     hint: u32,
 }
 
@@ -19,7 +21,7 @@ impl Underlay {
     /// Takes the table with what is in it.
     pub fn load(hops: Slots<UnderlayEntry>) -> Underlay {
         let index_of = hops.entries().iter().map(|(index, entry)| (entry.remote, *index)).collect();
-        Underlay { hops, index_of, hint: 0 }
+        Underlay { hops, index_of, said: BTreeMap::new(), hint: 0 }
     }
 
     /// The place of a far end, reached or not.
@@ -28,7 +30,7 @@ impl Underlay {
             Some(index) => *index,
             None => {
                 let index = self.hops.free_index(&mut self.hint)?;
-                self.hops.put(index, UnderlayEntry { remote, ..UnderlayEntry::default() })?;
+                self.hops.put(index, entry(remote, self.said.get(&remote)))?;
                 self.index_of.insert(remote, index);
                 index
             }
@@ -38,15 +40,17 @@ impl Underlay {
 
     /// A far end is reached like this now, or not at all.
     pub fn set(&mut self, remote: [u8; 16], hop: Option<UnderlayHop>) -> Result<()> {
-        let index = u32::from(self.index(remote)?);
-        let mut entry = UnderlayEntry { remote, ..UnderlayEntry::default() };
-        if let Some(UnderlayHop { ifindex, source_mac, destination_mac }) = hop {
-            entry = UnderlayEntry { ifindex, source: source_mac, destination: destination_mac, remote };
+        match hop {
+            Some(hop) => drop(self.said.insert(remote, hop)),
+            None => drop(self.said.remove(&remote)),
         }
-        self.hops.put(index, entry)
+        match self.index_of.get(&remote) {
+            Some(index) => self.hops.put(*index, entry(remote, hop.as_ref())),
+            None => Ok(()),
+        }
     }
 
-    /// Forgets far ends that no tunnel has.
+    /// Takes far ends that no tunnel has out of the table.
     pub fn retain(&mut self, wanted: &BTreeSet<[u8; 16]>) -> Result<()> {
         let gone: Vec<[u8; 16]> = self.index_of.keys().filter(|remote| !wanted.contains(*remote)).copied().collect();
         for remote in gone {
@@ -56,4 +60,10 @@ impl Underlay {
         }
         Ok(())
     }
+}
+
+fn entry(remote: [u8; 16], hop: Option<&UnderlayHop>) -> UnderlayEntry {
+    let nowhere = UnderlayHop { ifindex: 0, source_mac: [0; 6], destination_mac: [0; 6] };
+    let UnderlayHop { ifindex, source_mac, destination_mac } = *hop.unwrap_or(&nowhere);
+    UnderlayEntry { ifindex, source: source_mac, destination: destination_mac, remote }
 }

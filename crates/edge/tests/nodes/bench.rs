@@ -148,6 +148,13 @@ impl Bench {
         });
     }
 
+    /// An attachment that comes back hears of its neighbours again.
+    pub fn fill_neighbors(&mut self) {
+        self.with(|dataplane, _, _, _| {
+            neighbors().into_iter().try_for_each(|(id, address, mac)| dataplane.set_neighbor(id, address, Some(mac)))
+        });
+    }
+
     /// Puts a frame in on an interface and sees what the program does with it.
     pub fn put(&mut self, ifindex: u32, is_host: bool, frame: &[u8]) -> Verdict {
         let before = self.drops();
