@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
 
 use causeway_edge_types::{AttachmentId, Moment, PeerId};
 use causeway_router::{BfdEngine, BfdInput, BfdOutput, BfdSessionConfig};
@@ -26,6 +27,9 @@ use crate::sockets::{BfdReceiver, BfdSender};
 
 /// Packets read from one socket in one turn, so that a flood on one attachment does not starve the others.
 const READS_PER_TURN: usize = 16;
+/// How long one that had more rests. This thread runs before all others: a flood that it read as fast as it comes would
+/// leave them nothing.
+const REST: Duration = Duration::from_millis(1);
 
 const WAKER: Token = Token(0);
 const TIMER: Token = Token(1);
@@ -110,7 +114,7 @@ impl BfdDriver {
         take_precedence();
         let mut events = Events::with_capacity(1024);
         loop {
-            let timeout = (!self.readable.is_empty()).then_some(std::time::Duration::ZERO);
+            let timeout = (!self.readable.is_empty()).then_some(REST);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,

@@ -40,6 +40,7 @@ use crate::netns::Namespace;
 use crate::signals::{Signal, Signals};
 use crate::status_file;
 use crate::store::ConfigStore;
+use crate::sysctl;
 
 /// What the daemon is told when it starts.
 #[derive(Clone, Debug)]
@@ -106,6 +107,7 @@ pub fn run_with(
     let store = ConfigStore::open(&options.data)?;
     let _lock = lock(&options.data)?;
     raise_file_limit();
+    sysctl::make_room_for_neighbors();
     let mut signals = Signals::take()?;
     let namespace = match &options.netns {
         Some(path) => Namespace::open(path)?,

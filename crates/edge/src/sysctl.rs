@@ -1,4 +1,4 @@
-//! Settings of an attachment's namespace. `/proc/sys/net` shows the calling thread's namespace, so enter it first.
+//! Settings of an attachment's namespace, and of the machine. `/proc/sys/net` shows the calling thread's namespace, so enter it first.
 
 use std::fs;
 use std::io;
@@ -41,4 +41,27 @@ pub fn set_attachment_namespace() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many neighbours the kernel keeps on the whole machine, in all namespaces together: at the second number it begins
+/// to throw out those that it does not use itself, which are ours, and at the third it takes no more. Its own limits
+/// (512 and 1024) are those of a few hundred attachments, or of one customer's router that invents addresses.
+const NEIGHBORS: &[(&str, u32)] = &[("gc_thresh3", 65_536), ("gc_thresh2", 32_768)];
+
+/// Raises the limits where they are lower. Only the machine's first network namespace has them; from another one, or
+/// without the right to, they stay as they are.
+pub fn make_room_for_neighbors() {
+    for family in ["ipv4", "ipv6"] {
+        for (name, least) in NEIGHBORS {
+            let path = format!("/proc/sys/net/{family}/neigh/default/{name}");
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            if text.trim().parse::<u32>().is_ok_and(|now| now >= *least) {
+                continue;
+            }
+            match fs::write(&path, least.to_string()) {
+                Ok(()) => tracing::info!("{path} raised from {} to {least}", text.trim()),
+                Err(error) => tracing::warn!("{path} stays at {}: {error}", text.trim()),
+            }
+        }
+    }
 }

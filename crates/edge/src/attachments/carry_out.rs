@@ -41,6 +41,19 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether it is a neighbour that packets may ever be forwarded to: on this link, in one of its subnets. The kernel
+    /// takes up whatever a customer's router says of itself; those that can't matter must fill no table of ours.
+    pub fn is_of_use(&self, neighbor: &Neighbor) -> bool {
+        let subnets = self.attachment.addresses.iter().chain(&self.attachment.on_link);
+        neighbor.index == self.host_index && subnets.into_iter().any(|subnet| subnet.contains(&neighbor.address))
+    }
+
+    /// These are all neighbours that the kernel knows.
+    pub fn take_all(&mut self, all: Vec<Neighbor>) {
+        let of_use = all.into_iter().filter(|neighbor| self.is_of_use(neighbor));
+        self.neighbors = of_use.map(|neighbor| (neighbor.address, neighbor)).collect();
+    }
+
     /// What the data plane is told of it.
     pub fn for_dataplane(&self) -> HostAttachment {
         HostAttachment { attachment: self.attachment.clone(), host_ifindex: self.edge_index, host_mac: self.mac }
@@ -200,18 +213,19 @@ impl Hosts {
             self.carry_out(id, step, Some((&mut netlink, &host_end, &edge_end)))
                 .with_context(|| format!("at {step:?}"))?;
         }
-        let neighbors = netlink.neighbors()?.into_iter().filter(|neighbor| neighbor.index == host_end.index);
-        let host = Host {
+        let found = netlink.neighbors()?;
+        let mut host = Host {
             attachment: attachment.clone(),
             edge_index: edge_end.index,
             host_index: host_end.index,
             mac: host_end.mac,
-            neighbors: neighbors.map(|neighbor| (neighbor.address, neighbor)).collect(),
+            neighbors: BTreeMap::new(),
             namespace,
             events,
             netlink,
             is_watched: false,
         };
+        host.take_all(found);
         self.hosts.insert(id, host);
         Ok(())
     }

@@ -57,6 +57,9 @@ const TRANSPORT: u64 = 4;
 /// How many things that happened to connections are handled in one turn, before the poll is asked again.
 const HAPPENED_PER_TURN: usize = 256;
 
+/// How many events of one host interface are read in one turn: a customer's router can cause as many as it likes.
+const EVENTS_PER_TURN: usize = 256;
+
 /// The state of the router's thread.
 pub struct RouterDriver {
     name: EdgeId,
@@ -78,6 +81,8 @@ pub struct RouterDriver {
     problems: BTreeMap<&'static str, Vec<Problem>>,
     /// What the data plane was last told.
     told: Vec<HostAttachment>,
+    /// Host interfaces with more events than were read in one turn.
+    unread_hosts: BTreeSet<AttachmentId>,
     carriers: BTreeMap<PortName, bool>,
     group_hops: BTreeMap<GroupId, BTreeSet<NextHop>>,
     housekeeping: Housekeeping,
@@ -136,6 +141,7 @@ impl RouterDriver {
             observed_generation: 0,
             problems: BTreeMap::new(),
             told: vec![],
+            unread_hosts: BTreeSet::new(),
             carriers: BTreeMap::new(),
             group_hops: BTreeMap::new(),
             housekeeping: Housekeeping::new(parts.publish_every),
@@ -162,7 +168,7 @@ impl RouterDriver {
 
     /// How long to sleep if nothing happens.
     fn sleep(&self, now: Moment) -> Option<Duration> {
-        if self.transports.has_readable() || !self.happened.is_empty() {
+        if self.transports.has_readable() || !self.happened.is_empty() || !self.unread_hosts.is_empty() {
             return Some(Duration::ZERO);
         }
         let next = [self.router.poll_timeout(), self.housekeeping.next(self.has_news)].into_iter().flatten().min();
@@ -175,8 +181,10 @@ impl RouterDriver {
             self.take_edge_events(now);
         }
         self.take_commands(now)?;
-        for event in events.iter().filter(is_of(HOST_EVENTS)) {
-            self.take_host_events(AttachmentId(split(event.token()).1 as u32));
+        let mut hosts = std::mem::take(&mut self.unread_hosts);
+        hosts.extend(events.iter().filter(is_of(HOST_EVENTS)).map(|e| AttachmentId(split(e.token()).1 as u32)));
+        for id in hosts {
+            self.take_host_events(id);
         }
         for event in events.iter().filter(is_of(LISTENER)) {
             self.accept(now, split(event.token()).1);
@@ -273,9 +281,13 @@ impl RouterDriver {
     fn take_host_events(&mut self, id: AttachmentId) {
         let Some(host) = self.hosts.get_mut(id) else { return };
         let mut changed = BTreeMap::new();
-        for event in host.events.drain() {
+        let (events, has_more) = host.events.take(EVENTS_PER_TURN);
+        if has_more {
+            self.unread_hosts.insert(id);
+        }
+        for event in events {
             match event {
-                KernelEvent::Neighbor(neighbor) if neighbor.index == host.host_index => {
+                KernelEvent::Neighbor(neighbor) if host.is_of_use(&neighbor) => {
                     let before = host.neighbors.insert(neighbor.address, neighbor);
                     if before.and_then(|before| before.mac) != neighbor.mac {
                         changed.insert(neighbor.address, neighbor.mac);
@@ -287,11 +299,11 @@ impl RouterDriver {
                 }
                 KernelEvent::Lost => {
                     let Ok(all) = host.netlink.neighbors() else { continue };
-                    let all = all.into_iter().filter(|neighbor| neighbor.index == host.host_index);
-                    let now: BTreeMap<_, _> = all.map(|neighbor| (neighbor.address, neighbor)).collect();
-                    changed.extend(host.neighbors.keys().filter(|a| !now.contains_key(a)).map(|a| (*a, None)));
+                    let before = std::mem::take(&mut host.neighbors);
+                    host.take_all(all);
+                    let now = &host.neighbors;
+                    changed.extend(before.keys().filter(|a| !now.contains_key(a)).map(|a| (*a, None)));
                     changed.extend(now.iter().map(|(address, neighbor)| (*address, neighbor.mac)));
-                    host.neighbors = now;
                 }
                 _ => {}
             }
@@ -304,6 +316,9 @@ impl RouterDriver {
 
     fn accept(&mut self, now: Moment, number: u64) {
         for (peer, stream) in self.listeners.accept(number) {
+            if self.transports.are_too_many(peer.attachment) {
+                continue;
+            }
             let id = self.transports.next_accepted();
             let registry = self.poll.registry();
             let token = token(TRANSPORT, id.0);

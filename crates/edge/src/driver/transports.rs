@@ -16,6 +16,9 @@ use mio::{Interest, Registry, Token};
 /// How long a connection that we close may take to drain.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// How many connections one attachment may have, with those that are being closed. A session needs two at most.
+const PER_ATTACHMENT_MAX: usize = 64;
+
 /// Something that happened to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -72,6 +75,12 @@ impl Transports {
         let id = TransportId(self.next_accepted);
         self.next_accepted += 2;
         id
+    }
+
+    /// Whether an attachment has so many connections that one more is not taken: whoever connects again and again uses
+    /// up what is his and not what is everybody's.
+    pub fn are_too_many(&self, attachment: AttachmentId) -> bool {
+        self.open.values().filter(|transport| transport.attachment == attachment).count() >= PER_ATTACHMENT_MAX
     }
 
     /// A peer has connected.
@@ -335,6 +344,18 @@ mod tests {
         });
         bench.turn_until(|bench| bench.happened.last() == Some(&Happened::Queued(TransportId(1), 0)));
         assert!(reader.join().unwrap().unwrap());
+    }
+
+    #[test]
+    fn an_attachment_has_a_bound_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut bench = Bench::new();
+        let mut peers = vec![];
+        while !bench.transports.are_too_many(AttachmentId(1)) {
+            peers.push(bench.connect(1 + 2 * peers.len() as u64, &listener));
+            assert!(peers.len() < 1000, "no bound");
+        }
+        assert!(!bench.transports.are_too_many(AttachmentId(2)), "another's is not used up");
     }
 
     #[test]

@@ -72,8 +72,14 @@ impl KernelEvents {
 
     /// Everything that has been told since the last call; never blocks.
     pub fn drain(&mut self) -> Vec<KernelEvent> {
+        self.take(usize::MAX).0
+    }
+
+    /// The same, but no more than `limit` messages at a time, and whether there are more: who causes the events may
+    /// cause them faster than they are read.
+    pub fn take(&mut self, limit: usize) -> (Vec<KernelEvent>, bool) {
         let mut out = Vec::new();
-        loop {
+        for _ in 0..limit {
             let datagram = match self.socket.recv_from_full() {
                 Ok((datagram, _)) => datagram,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
@@ -81,13 +87,14 @@ impl KernelEvents {
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return out,
+                Err(_) => return (out, false),
             };
             for message in messages(&datagram) {
                 let NetlinkPayload::InnerMessage(inner) = message.payload else { continue };
                 out.extend(event(&inner));
             }
         }
+        (out, true)
     }
 }
 
