@@ -105,6 +105,14 @@ impl RouterDriver {
         }
     }
 
+    /// Whether there is a port now that the data plane should drive and does not know: the tunnel end point's address, or
+    /// a route to a far end, has come to an interface that was no fabric port before.
+    pub(super) fn lacks_port(&mut self) -> bool {
+        let Some(config) = self.config.clone() else { return false };
+        let wanted = self.space.ports_to_drive(&config).unwrap_or_default();
+        wanted.iter().any(|port| !self.told_ports.contains(port))
+    }
+
     /// Tells the data plane its ports, attachments and cross-connects; with `keep_leaving` also the attachments that
     /// are configured no more, as far as nobody else has taken their place.
     fn tell_dataplane(&mut self, config: &EdgeConfig, keep_leaving: bool) {
@@ -137,7 +145,9 @@ impl RouterDriver {
             [&cross.access, &cross.uplink].iter().all(|side| ports.iter().any(|port| port.name == side.port))
         };
         let crosses: Vec<_> = config.cross_connects.iter().filter(has_both).cloned().collect();
-        if let Err(error) = self.dataplane.configure(&ports, &attachments, &crosses) {
+        let result = self.dataplane.configure(&ports, &attachments, &crosses);
+        self.told_ports = ports;
+        if let Err(error) = result {
             let problem = Problem::new("Dataplane", "ports and attachments", format!("{error:#}"));
             return self.set_problems("dataplane", vec![problem]);
         }

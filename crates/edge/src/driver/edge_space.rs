@@ -69,7 +69,11 @@ impl EdgeSpace {
                     news.carriers.push((PortName(link.name), false));
                 }
                 KernelEvent::Neighbor(neighbor) => {
-                    self.neighbors.insert((neighbor.index, neighbor.address), neighbor);
+                    let key = (neighbor.index, neighbor.address);
+                    match neighbor.mac {
+                        Some(_) => drop(self.neighbors.insert(key, neighbor)),
+                        None => drop(self.neighbors.remove(&key)),
+                    }
                     news.has_underlay_news = true;
                 }
                 KernelEvent::Routes => news.has_underlay_news = true,
@@ -96,8 +100,10 @@ impl EdgeSpace {
         let is_host_interface = edge_end_number(&link.name).is_some();
         let before = self.links.insert(link.index, link.clone());
         let is_same = before.as_ref().is_some_and(|before| before.name == link.name && before.mac == link.mac);
-        if before.as_ref().map(|before| before.is_up) != Some(link.is_up) {
-            news.carriers.push((PortName(link.name), link.is_up));
+        let former = before.as_ref().filter(|before| before.name != link.name);
+        news.carriers.extend(former.map(|before| (PortName(before.name.clone()), false)));
+        if former.is_some() || before.as_ref().map(|before| before.is_up) != Some(link.is_up) {
+            news.carriers.push((PortName(link.name.clone()), link.is_up));
             news.has_underlay_news = true;
         }
         // Our own host interfaces come and go with the configuration, which knows of it.
@@ -109,11 +115,16 @@ impl EdgeSpace {
         self.links.values().any(|link| link.name == port.0 && link.is_up)
     }
 
-    /// The ports that the data plane should drive, made fit for it.
-    pub fn ports(&mut self, config: &EdgeConfig) -> anyhow::Result<Vec<Port>> {
+    /// The ports that the data plane should drive.
+    pub fn ports_to_drive(&mut self, config: &EdgeConfig) -> anyhow::Result<Vec<Port>> {
         let addresses = self.netlink.addresses().context("cannot list addresses")?;
         let routes = self.routes(&ports::tunnel_remotes(config))?;
-        let ports = ports::ports_to_drive(config, &self.links, &addresses, &routes);
+        Ok(ports::ports_to_drive(config, &self.links, &addresses, &routes))
+    }
+
+    /// The same, made fit for it.
+    pub fn ports(&mut self, config: &EdgeConfig) -> anyhow::Result<Vec<Port>> {
+        let ports = self.ports_to_drive(config)?;
         for port in &ports {
             self.ethtool.prepare_port(&port.name.0);
         }

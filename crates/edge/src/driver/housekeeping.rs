@@ -64,11 +64,11 @@ impl RouterDriver {
         if has_problems("host interfaces") || has_problems("watches") {
             self.bring_up_hosts(&config);
             self.configure_dataplane();
+            self.update_listeners(&config);
         } else if has_problems("ports") || has_problems("dataplane") {
             self.configure_dataplane();
         }
-        let has_problems = |about: &str| self.problems.get(about).is_some_and(|problems| !problems.is_empty());
-        if has_problems("listeners") || has_problems("host interfaces") {
+        if self.problems.get("listeners").is_some_and(|problems| !problems.is_empty()) {
             self.update_listeners(&config);
         }
         if self.bfd_sockets.is_incomplete() {

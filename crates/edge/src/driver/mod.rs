@@ -35,7 +35,7 @@ use crate::attachments::Hosts;
 use crate::bfd_driver::BfdMailbox;
 use crate::board::StatusBoard;
 use crate::clock;
-use crate::dataplane::{Dataplane, HostAttachment};
+use crate::dataplane::{Dataplane, HostAttachment, Port};
 use crate::mailbox::Command;
 use crate::netlink::KernelEvent;
 
@@ -81,6 +81,7 @@ pub struct RouterDriver {
     problems: BTreeMap<&'static str, Vec<Problem>>,
     /// What the data plane was last told.
     told: Vec<HostAttachment>,
+    told_ports: Vec<Port>,
     /// Host interfaces with more events than were read in one turn.
     unread_hosts: BTreeSet<AttachmentId>,
     carriers: BTreeMap<PortName, bool>,
@@ -141,6 +142,7 @@ impl RouterDriver {
             observed_generation: 0,
             problems: BTreeMap::new(),
             told: vec![],
+            told_ports: vec![],
             unread_hosts: BTreeSet::new(),
             carriers: BTreeMap::new(),
             group_hops: BTreeMap::new(),
@@ -234,10 +236,9 @@ impl RouterDriver {
         for (port, is_up) in news.carriers {
             self.tell_carrier(now, port, is_up);
         }
-        if news.has_other_links {
+        if news.has_other_links || news.has_underlay_news && self.lacks_port() {
             self.configure_dataplane();
-        }
-        if news.has_underlay_news {
+        } else if news.has_underlay_news {
             self.update_underlay();
         }
     }
