@@ -1,9 +1,11 @@
 //! What every part of the engine needs in a turn: the time, the jitter, the names of transports and the queues out.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
-use causeway_edge_types::{Moment, PeerId};
+use causeway_edge_types::{AttachmentId, Moment, PeerId};
 
 use crate::random::Random;
 use crate::{Event, FibChange, Output, TransportId};
@@ -18,7 +20,14 @@ pub(crate) struct Context {
     next_transport: u64,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
+    /// Since when, and how many, notes there were about each attachment's peers.
+    notes: BTreeMap<AttachmentId, (Moment, u32)>,
 }
+
+/// At most this many notes about one attachment's peers in a period: a peer that sends nonsense as fast as it can must
+/// not fill everybody's log.
+const NOTES_MAX: u32 = 50;
+const NOTES_PERIOD: Duration = Duration::from_secs(60);
 
 impl Context {
     pub(crate) fn new(seed: u64) -> Context {
@@ -29,6 +38,7 @@ impl Context {
             next_transport: 1,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -62,7 +72,17 @@ impl Context {
     }
 
     pub(crate) fn note(&mut self, peer: PeerId, text: impl Into<String>) {
-        self.events.push_back(Event::Note { peer, text: text.into() });
+        let (since, count) = self.notes.entry(peer.attachment).or_insert((self.now, 0));
+        if self.now.since(*since) >= NOTES_PERIOD {
+            (*since, *count) = (self.now, 0);
+        }
+        *count = count.saturating_add(1);
+        let text = match (*count).cmp(&NOTES_MAX) {
+            Ordering::Less => text.into(),
+            Ordering::Equal => format!("nothing more is noted for {} s", NOTES_PERIOD.as_secs()),
+            Ordering::Greater => return,
+        };
+        self.events.push_back(Event::Note { peer, text });
     }
 
     pub(crate) fn next_output(&mut self) -> Option<Output> {
