@@ -15,7 +15,7 @@ use crate::machine::network::{self, Cut};
 use crate::machine::sweep;
 use crate::progress::Progress;
 use crate::state::Place;
-use crate::{demo, down, probe, status, topology, up};
+use crate::{bench, demo, down, probe, status, topology, up};
 
 /// The name of a lab.
 #[derive(Debug, Args)]
@@ -158,6 +158,17 @@ pub enum Command {
         #[command(flatten)]
         source: TopologySource,
     },
+    /// Measure how long a lab takes to come up and what each failure costs; takes some minutes.
+    Bench {
+        /// The lab's name.
+        #[arg(long, default_value = "bench", value_name = "NAME")]
+        name: String,
+        /// How often each thing is measured.
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        runs: usize,
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 impl Command {
@@ -213,6 +224,10 @@ impl Command {
             }
             Command::List { json } => list(json.json),
             Command::Demo { name, source } => demo::run(&name, &source.text()?),
+            Command::Bench { name, runs, json } => {
+                let rows = bench::run(&name, runs.max(1))?;
+                show(json.json, &rows, || rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            }
         }
     }
 }

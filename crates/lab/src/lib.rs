@@ -7,6 +7,7 @@
 //!                        ╰──▶ parties: operator, customer and provider call the public API, each as itself
 //! ```
 
+pub mod bench;
 pub mod blueprint;
 mod command;
 pub mod demo;

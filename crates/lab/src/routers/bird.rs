@@ -40,6 +40,13 @@ pub(super) fn config(customer: &Customer, deployment: &Deployment) -> String {
              \x20 merge paths yes;\n}}\n"
         );
     }
+    if customer.site.more_prefixes > 0 {
+        out.push_str("protocol static many {\n  ipv4;\n");
+        for number in 0..customer.site.more_prefixes {
+            let _ = writeln!(out, "  route {}/32 blackhole;", std::net::Ipv4Addr::from(0x0a80_0000 + number));
+        }
+        out.push_str("}\n");
+    }
     let (interval, multiplier) = (deployment.bfd_interval_ms, deployment.bfd_multiplier);
     let _ = write!(
         out,
@@ -66,7 +73,7 @@ pub(super) fn config(customer: &Customer, deployment: &Deployment) -> String {
              \x20 connect retry time 2;\n\
              \x20 error wait time 1, 4;\n\
              {password}\
-             \x20 ipv{family} {{ import all; export where source = RTS_DEVICE; next hop self; }};\n\
+             \x20 ipv{family} {{ import all; export where source = RTS_DEVICE || source = RTS_STATIC; next hop self; }};\n\
              }}\n",
             name = neighbor.name,
             local = neighbor.local,

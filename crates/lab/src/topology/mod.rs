@@ -69,6 +69,8 @@ pub struct Site {
     pub ipv4: Ipv4Net,
     /// The site's prefix.
     pub ipv6: Ipv6Net,
+    /// How many further IPv4 prefixes its router announces, for nothing but their number: /32s from 10.128.0.0 on.
+    pub more_prefixes: u32,
 }
 
 /// The routing daemons that a site's router may run.

@@ -255,7 +255,14 @@ fn site(fields: &Fields<'_, '_>) -> Site {
         ipv4: fields.parsed("ipv4", rules::net4("10.10.0.0/24"), rules::SITE_IPV4, |net| rules::is_net4(net, 8, 28)),
         ipv6: fields
             .parsed("ipv6", rules::net6("2001:db8:10::/64"), rules::SITE_IPV6, |net| rules::is_net6(net, 32, 64)),
+        more_prefixes: fields.number("more_prefixes", 0, 0, 100_000),
     };
+    if let Some(value) = fields.value("more_prefixes")
+        && site.router == RouterKind::Frr
+        && site.more_prefixes > 0
+    {
+        fields.wrong("more_prefixes", value, "is only for a site whose router is \"bird\"");
+    }
     fields.close();
     site
 }

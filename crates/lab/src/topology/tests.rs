@@ -58,6 +58,10 @@ fn each_bad_field_is_told_with_line_value_and_rule() {
             "line 3: customer.site.router = \"quagga\": must be one of bird, frr",
         ),
         (
+            "[[customer]]\n[customer.site]\nrouter = \"frr\"\nmore_prefixes = 5\n",
+            "line 4: customer.site.more_prefixes = 5: is only for a site whose router is \"bird\"",
+        ),
+        (
             "[[customer]]\nname = \"a-b\"\n",
             "line 2: customer.name = \"a-b\": must be a word of 1 to 10 small letters and digits that begins with a letter",
         ),
