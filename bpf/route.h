@@ -132,7 +132,7 @@ static __always_inline int forward6(struct xdp_md *ctx, struct frame *frame, con
 	struct ipv6 *ip = at(data, frame->l3);
 	struct prefix6 key = {.length = 128};
 	struct route *route;
-	__u32 first, hash;
+	__u32 first, hash, is_of_link;
 	__u32 vrf = in->vrf;
 	void *trie;
 
@@ -154,7 +154,8 @@ static __always_inline int forward6(struct xdp_md *ctx, struct frame *frame, con
 	if (first == 0 && ip->destination[1] == 0 && ip->destination[2] == 0)
 		return drop(DROP_not_unicast);
 	first = bpf_ntohl(ip->source[0]);
-	if (first >> 24 == 0xff || first >> 22 == 0x3fa || (first == 0 && ip->source[1] == 0 && ip->source[2] == 0))
+	is_of_link = first >> 22 == 0x3fa;
+	if (first >> 24 == 0xff || (first == 0 && ip->source[1] == 0 && ip->source[2] == 0))
 		return drop(DROP_bad_source);
 
 	hash = flow_seed;
@@ -172,6 +173,10 @@ static __always_inline int forward6(struct xdp_md *ctx, struct frame *frame, con
 		return drop(DROP_no_route);
 	__builtin_memcpy(key.address, ip->destination, 16);
 	route = bpf_map_lookup_elem(trie, &key);
+	// A neighbour asks from its link-local address whether we are still there (RFC 4861 section 7.3), at an address of
+	// ours; beyond the link nothing goes that comes from there (RFC 4291 section 2.5.6).
+	if (is_of_link && (!route || route->kind != ROUTE_LOCAL))
+		return drop(DROP_bad_source);
 	if (!route)
 		return drop(DROP_no_route);
 	return follow(ctx, frame, in, route, (const struct address *)key.address, ip->hop_limit, way);

@@ -69,7 +69,9 @@ fn what_is_for_the_edge_goes_to_the_host_interface_without_tags() {
         bench.expect_out(bench.p0, &frame, &ethernet(destination, CUSTOMER, &[], 0x0806, &arp));
     }
     // A TTL of 1 is enough to reach the edge itself, as BGP's packets have it.
-    for (source, own) in [("192.0.2.2", "192.0.2.1"), ("2001:db8:1::2", "2001:db8:1::1")] {
+    // A neighbour that asks whether we are still there comes from its link-local address.
+    for (source, own) in [("192.0.2.2", "192.0.2.1"), ("2001:db8:1::2", "2001:db8:1::1"), ("fe80::2", "2001:db8:1::1")]
+    {
         let packet = datagram(ip(source), ip(own), 1, PAYLOAD);
         let expected = ethernet(host_mac(1), CUSTOMER, &[], kind_of(&packet), &packet);
         bench.expect_out(bench.p0, &from_customer(1, &packet), &expected);
@@ -87,7 +89,7 @@ fn what_is_for_the_edge_goes_to_the_host_interface_without_tags() {
     let through_tunnel = datagram(ip("192.0.2.10"), ip("192.0.2.9"), 1, PAYLOAD);
     let inner = ethernet(host_mac(3), GATEWAY, &[], 0x0800, &through_tunnel);
     bench.expect_out(bench.f0, &bench.tunnel_in(3).wrap(&inner), &inner);
-    assert_eq!(bench.counters(1).packets_to_host, 6);
+    assert_eq!(bench.counters(1).packets_to_host, 7);
     assert_eq!(bench.counters(1).packets_in, 0, "they are counted apart");
 }
 

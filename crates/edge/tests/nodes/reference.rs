@@ -160,7 +160,7 @@ impl Reference {
             return Dropped("not_unicast");
         }
         let is_link_local_source = matches!(packet.source, IpAddr::V6(from) if from.is_unicast_link_local());
-        if !is_forwardable(packet.source) || is_link_local_source {
+        if !is_forwardable(packet.source) {
             return Dropped("bad_source");
         }
 
@@ -172,6 +172,9 @@ impl Reference {
             .find(|host| host.attachment.addresses.iter().any(|own| own.addr() == packet.destination));
         if let Some(own) = own {
             return if own == on { to_host(on.host_mac) } else { Dropped("foreign_address") };
+        }
+        if is_link_local_source {
+            return Dropped("bad_source");
         }
         let best = self
             .routes
