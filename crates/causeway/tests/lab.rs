@@ -176,3 +176,23 @@ fn a_lab_beside_another_whose_making_is_killed_is_not_touched() {
     json(&["lab", "down", "--json", "--name", &one]);
     assert!(sweep::remains(&one).expect("looked").is_empty());
 }
+
+/// FRR is not on every machine; where it is, it is a customer's router like BIRD.
+#[test]
+fn frr_is_a_customer_s_router_too() {
+    if !std::path::Path::new("/usr/lib/frr/bgpd").exists() {
+        println!("skipped: FRR is not installed (package frr)");
+        return;
+    }
+    let Some(name) = LabName::new("f") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("topology.toml");
+    std::fs::write(&file, "[[customer]]\n[customer.site]\nrouter = \"frr\"\n").expect("written");
+    json(&["lab", "up", "--name", &name, "--topology", file.to_str().expect("a path"), "--json"]);
+    let lab = Lab::open(&name).expect("there");
+    wait_for_bfd(&lab, 0, Duration::from_secs(30)).expect("BFD");
+    let probe = Probe::start(probe::flows(&lab, 0, Some(Strand::Primary)).expect("flows"), MILLISECOND).expect("begun");
+    causeway(&["lab", "cut", "--name", &name, "--silent", "primary"]).status().expect("cut");
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_out_for_at_most(1_200.0, &probe.finish());
+}

@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use causeway_edge_types::EdgeId;
 use causeway_router::{BfdInput, Router};
 use mio::{Poll, Waker};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -268,12 +269,23 @@ fn read_config_file(options: &EdgeOptions, intake: &Intake) {
     }
 }
 
-/// Two processes must not drive one edge.
+/// How long a process that was killed may take to be gone: its maps and sockets are closed before its lock is.
+const PREDECESSOR_ENDS: Duration = Duration::from_secs(3);
+
+/// Two processes must not drive one edge. One that is just ending is waited for: whoever restarts a killed daemon at once
+/// should not have to know how long the kernel takes to clean up after it.
 fn lock(data: &Path) -> anyhow::Result<Flock<File>> {
     let path = data.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, error)| anyhow::anyhow!("another process runs with {}: {error}", data.display()))
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    let deadline = Instant::now() + PREDECESSOR_ENDS;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file = back,
+            Err((_, error)) => anyhow::bail!("another process runs with {}: {error}", data.display()),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// An attachment takes about a dozen descriptors; the usual limit is for eighty of them.

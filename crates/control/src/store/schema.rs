@@ -3,6 +3,8 @@
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -22,6 +24,9 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 ";
 
+/// How long a process that was killed may take to be gone; whoever starts control again at once waits for it.
+const PREDECESSOR_ENDS: Duration = Duration::from_secs(3);
+
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let file = fs::OpenOptions::new()
         .read(true)
@@ -31,10 +36,14 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(OpenError::File { path: path.to_owned(), source }),
+    let deadline = Instant::now() + PREDECESSOR_ENDS;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(OpenError::File { path: path.to_owned(), source }),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! FRRouting: zebra, bgpd and bfdd, each with a file of its own, in the namespace of the router. Their sockets are apart
-//! by the namespace's name (`-N`).
+//! FRRouting: zebra, bgpd and bfdd, each with a file of its own, in the namespace of the router. Their sockets are in the
+//! lab's own directory, so that several of them don't meet.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -20,7 +20,8 @@ pub(super) fn daemons(namespace: &str, directory: &Path) -> Vec<(&'static str, C
     ["zebra", "bfdd", "bgpd"]
         .map(|name| {
             let mut command = tools::inside(namespace, &format!("{DAEMONS}/{name}"));
-            command.args(["-N", namespace, "-u", "root", "-g", "root", "-P", "0", "--log", "stdout"]);
+            // The package's daemons want their user to be in this group; as its own group it needs no change of /etc/group.
+            command.args(["-u", "root", "-g", "frrvty", "-P", "0", "--log", "stdout"]);
             command.args(["--vty_socket".as_ref(), directory.as_os_str()]);
             command.arg("-z").arg(directory.join("zserv.api"));
             command.arg("-f").arg(directory.join(format!("{name}.conf")));

@@ -158,12 +158,26 @@ pub(super) fn topology(text: &str) -> Result<Topology, Vec<TopologyProblem>> {
     root.close();
     let topology = Topology { deployment, location: location_name, provider, customers };
     let mut problems = report.problems.into_inner();
+    problems.extend(cut_short(text));
     if problems.is_empty() {
         Ok(topology)
     } else {
         problems.sort_by_key(|problem| problem.line);
         Err(problems)
     }
+}
+
+/// A file that ends within a comment or right behind a digit may have been cut there: what is left of `asn = 64500` is a
+/// good number too, but nobody's.
+fn cut_short(text: &str) -> Option<TopologyProblem> {
+    let last = text.lines().last().filter(|_| !text.ends_with('\n'))?;
+    (last.contains('#') || last.ends_with(|end: char| end.is_ascii_digit())).then(|| TopologyProblem {
+        line: text.lines().count(),
+        field: String::new(),
+        value: String::new(),
+        rule: "the file ends in the middle of a line, so it may be cut short: its last line has to end with a newline"
+            .into(),
+    })
 }
 
 fn deployment(fields: &Fields<'_, '_>) -> Deployment {

@@ -70,6 +70,14 @@ fn each_bad_field_is_told_with_line_value_and_rule() {
             "line 2: provider.bandwidths_mbps = [50, 51]: must be a list out of [50, 100, 200, 500, 1000, 2000, 5000, 10000]",
         ),
         ("[providre]\n", "line 1: providre: is not known here; known are customer, deployment, location, provider"),
+        (
+            "[[customer]]\n[customer.site]\nasn = 645",
+            "line 3: the file ends in the middle of a line, so it may be cut short: its last line has to end with a newline",
+        ),
+        (
+            "[deployment] # settin",
+            "line 1: the file ends in the middle of a line, so it may be cut short: its last line has to end with a newline",
+        ),
         ("[location]\nname = \"Har", "line 2: this is not TOML: invalid basic string, expected `\"`"),
     ];
     for (text, expected) in table {
