@@ -19,7 +19,7 @@ use crate::{down, up};
 
 const INTERVAL: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a gateway of the reference service may learn, less what else is announced.
+/// Just below the 10,000 that a Premium circuit takes from its customer; the site's own prefix comes on top.
 const MANY_PREFIXES: u32 = 9_990;
 
 /// One row: what was measured, and each run's figure.

@@ -63,11 +63,9 @@ impl Transports {
         token: Token,
         id: TransportId,
         attachment: AttachmentId,
-        mut stream: TcpStream,
+        stream: TcpStream,
     ) -> io::Result<()> {
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        self.insert(id, attachment, stream, true);
-        Ok(())
+        self.insert(registry, token, id, attachment, stream, true)
     }
 
     /// The next number for a connection that a peer made: even, since the router's own are odd.
@@ -90,16 +88,24 @@ impl Transports {
         token: Token,
         id: TransportId,
         attachment: AttachmentId,
-        mut stream: TcpStream,
+        stream: TcpStream,
     ) -> io::Result<()> {
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        self.insert(id, attachment, stream, false);
-        Ok(())
+        self.insert(registry, token, id, attachment, stream, false)
     }
 
-    fn insert(&mut self, id: TransportId, attachment: AttachmentId, stream: TcpStream, is_connecting: bool) {
+    fn insert(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        id: TransportId,
+        attachment: AttachmentId,
+        mut stream: TcpStream,
+        is_connecting: bool,
+    ) -> io::Result<()> {
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let unsent = VecDeque::new();
         self.open.insert(id, Transport { stream, attachment, is_connecting, closing_until: None, unsent });
+        Ok(())
     }
 
     /// Sends bytes, after those that wait already.
